@@ -1,0 +1,80 @@
+/*
+ * The configuration: sendmail.conf through libconfuse, or the environment of a container (CONTRACT section 7). What comes out is
+ * checked and complete: whoever uses it needs no default of its own.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "outcome.h"
+
+#define CONFIG_DEFAULT_TIMEOUT	300	/* seconds */
+
+enum tls_mode { TLS_MODE_STARTTLS, TLS_MODE_IMPLICIT, TLS_MODE_NONE };
+
+/* Where a secret comes from; secret.c gets it. */
+enum secret_kind { SECRET_NONE, SECRET_TEXT, SECRET_FILE, SECRET_ENV, SECRET_COMMAND };
+
+struct secret_source {
+	enum secret_kind kind;
+	char *value;		/* the text itself, the file's name, the variable's name, or the command */
+};
+
+struct smarthost {
+	char *title;		/* as the configuration names it */
+	char *host;		/* name or numeric address */
+	uint16_t port;
+	enum tls_mode tls;
+	char *user;		/* or NULL: no AUTH (but for EXTERNAL) */
+	struct secret_source password;
+	struct secret_source token;
+	char *auth;		/* the one mechanism allowed, upper case, or NULL */
+	char *authorization_id;	/* or NULL */
+	char *tls_ca_file;	/* these: or NULL */
+	char *tls_fingerprint;
+	char *tls_name;
+	char *tls_certificate;
+	char *tls_key;
+	int tls_min_version;	/* 12, 13 */
+	unsigned line;		/* of the configuration, 0: environment */
+};
+
+enum log_kind { LOG_TO_SYSLOG, LOG_TO_STDERR, LOG_TO_FILE };
+
+struct config {
+	char *path;		/* the file it came from, or NULL: environment */
+	struct smarthost *smarthost;
+	size_t smarthosts;
+	char *from;		/* these: or NULL */
+	char *domain;
+	char *hostname;
+	char *local_to;
+	char *aliases;
+	bool override_from;
+	bool encode_headers;
+	bool requiretls;
+	unsigned timeout;	/* seconds */
+	enum log_kind log;
+	char *log_file;
+};
+
+/* What a flag, the environment and the caller's rights say about where to look. */
+struct config_source {
+	const char *flag;	/* -C, or NULL */
+	bool privileged;	/* running setuid or setgid: the environment is ignored */
+};
+
+/*
+ * Finds, reads and checks the configuration. -1: 78, o with file and line; c holds at least usable log settings (the default) either way. For a file of -C no text of it is
+ * ever quoted. The caller frees c with config_free(), which overwrites secrets.
+ */
+int config_load(struct config *c, const struct config_source *src, struct outcome *o);
+
+/* "5m", "90s", "1h30m", "300": seconds, 1 to 86,400 times 7; -1 where it is none of these. A leading zero is none. */
+long config_duration(const char *text);
+
+void config_free(struct config *c);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * What config.c (the file's grammar) and config_source.c (where it comes from, the environment's short form) share.
+ */
+#ifndef CONFIG_TEXT_H
+#define CONFIG_TEXT_H
+
+#include <stdbool.h>
+#include "config.h"
+
+/*
+ * Parses the text of a file into c, which holds the defaults, and checks it. path is for messages; quiet: messages tell file and line, nothing of the text. -1: 78.
+ */
+int config_parse(struct config *c, const char *text, const char *path, bool quiet, struct outcome *o);
+
+/* A port number in decimal without a leading zero; *why is NULL, or what is wrong with it. */
+long config_port(const char *text, const char **why);
+
+uint16_t config_default_port(enum tls_mode tls);
+
+/* By form: a host name or numeric address in ASCII; a mailbox with a domain (checked in full when it is used). */
+bool config_is_host(const char *s);
+bool config_is_address(const char *s);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * One line a run, to syslog, a file or standard error. See log.h.
+ */
+#include <sys/time.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+#include "log.h"
+#include "printable.h"
+
+#define LOG_VALUE_MAX	512	/* octets of a value */
+#define LOG_LINE_MAX	8192	/* octets of a line, so that it is written whole by one write(2) */
+
+/* The log handle, the one global of the program. */
+static struct {
+	enum log_kind kind;
+	const char *file;
+	char tag[64];
+	char error[300];
+} handle;
+
+void
+log_open(enum log_kind kind, const char *file, const char *tag)
+{
+	struct buf b = {0};
+
+	if (tag == NULL || *tag == '\0')
+		tag = "sendmail";
+	handle.kind = kind;
+	handle.file = file;
+	handle.error[0] = '\0';
+	printable_add(&b, tag, strnlen(tag, 12), 12);	/* at most four times as long when escaped */
+	(void)strlcpy(handle.tag, b.data, sizeof(handle.tag));
+	buf_free(&b);
+}
+
+void
+log_field(struct buf *line, const char *key, const char *value)
+{
+	size_t n = strlen(value);
+	bool quote = n == 0 || strpbrk(value, " \"=\\") != NULL;
+
+	for (size_t i = 0; i < n && !quote; i++)
+		quote = value[i] < 0x21 || value[i] > 0x7e;
+	buf_printf(line, "%s%s=%s", line->len == 0 ? "" : " ", key, quote ? "\"" : "");
+	printable_quoted(line, value, n, LOG_VALUE_MAX);
+	if (quote)
+		buf_putc(line, '"');
+}
+
+void
+log_number(struct buf *line, const char *key, long long value)
+{
+	buf_printf(line, "%s%s=%lld", line->len == 0 ? "" : " ", key, value);
+}
+
+static void
+interrupted(int sig)
+{
+	(void)sig;	/* its only purpose is EINTR */
+}
+
+/* syslog(3) waits for ever on a logger that stands still, so a timer breaks its wait, and once more when it tries again. */
+static void
+to_syslog(int priority, const char *text)
+{
+	struct sigaction act = {.sa_handler = interrupted}, before;
+	struct itimerval second = {{0, 500000}, {1, 0}}, off = {{0, 0}, {0, 0}};
+
+	(void)sigemptyset(&act.sa_mask);
+	(void)sigaction(SIGALRM, &act, &before);
+	(void)setitimer(ITIMER_REAL, &second, NULL);
+	openlog(handle.tag, LOG_PID, LOG_MAIL);
+	syslog(priority, "%.*s", LOG_LINE_MAX, text);
+	closelog();
+	(void)setitimer(ITIMER_REAL, &off, NULL);
+	(void)sigaction(SIGALRM, &before, NULL);
+}
+
+/* "2026-11-22T03:14:15+0000 tag[pid]: " and the line, in one write. */
+static void
+to_fd(int fd, const struct buf *line)
+{
+	struct buf b = {0};
+	char stamp[40] = "";
+	time_t now = time(NULL);
+	struct tm tm;
+	ssize_t n;
+
+	if (localtime_r(&now, &tm) != NULL)
+		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S%z", &tm);
+	buf_printf(&b, "%s %s[%ld]: %.*s\n", stamp, handle.tag, (long)getpid(), LOG_LINE_MAX, line->data);
+	do
+		n = write(fd, b.data, b.len);
+	while (n == -1 && errno == EINTR);
+	if (n != (ssize_t)b.len)
+		(void)snprintf(handle.error, sizeof(handle.error), "cannot write the log %s: %s",
+		    handle.kind == LOG_TO_FILE ? handle.file : "to standard error", n == -1 ? strerror(errno) : "no room for a whole line");
+	buf_free(&b);
+}
+
+static void
+to_file(const struct buf *line)
+{
+	int fd = open(handle.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+
+	if (fd == -1) {
+		(void)snprintf(handle.error, sizeof(handle.error), "cannot write the log %s: %s", handle.file, strerror(errno));
+		return;
+	}
+	to_fd(fd, line);
+	(void)close(fd);
+}
+
+void
+log_write(int priority, const struct buf *line)
+{
+	switch (handle.kind) {
+	case LOG_TO_SYSLOG:
+		to_syslog(priority, line->data);
+		break;
+	case LOG_TO_FILE:
+		to_file(line);
+		break;
+	case LOG_TO_STDERR:
+		to_fd(STDERR_FILENO, line);
+		break;
+	}
+}
+
+const char *
+log_error(void)
+{
+	return handle.error[0] == '\0' ? NULL : handle.error;
+}

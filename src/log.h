@@ -1,0 +1,28 @@
+/*
+ * One line a run, key=value, to syslog (facility mail), a file or standard error (CONTRACT section 6). The only room that calls syslog().
+ *
+ * The log handle is the one global of the program. A log that cannot be written costs no mail and breaks no silence: log_error() tells a run that fails itself.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "config.h"
+#include "mem.h"
+
+/* Chooses where lines go. tag: as -L gave it, or NULL for "sendmail". Nothing is opened yet. */
+void log_open(enum log_kind kind, const char *file, const char *tag);
+
+/*
+ * Adds " key=value" to a line (without the blank if it is the first). Everything but printable ASCII is written by vis(3) rules, and a value with a blank, a quote or
+ * nothing in it is put in double quotes, so that no value can make a field or a line.
+ */
+void log_field(struct buf *line, const char *key, const char *value);
+void log_number(struct buf *line, const char *key, long long value);
+
+/* Writes the line, made by log_field(), within two seconds at the most. priority as syslog(3): LOG_INFO, LOG_ERR, ... */
+void log_write(int priority, const struct buf *line);
+
+/* Why the last line could not be written ("cannot write log file /x: No space left on device"), or NULL. */
+const char *log_error(void);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * The envelope: see envelope.h and CONTRACT section 4. Here who sends and which domain completes bare names; who receives is in
+ * recipients.c. Who we are is the real user id, never the environment.
+ */
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "mail/address.h"
+#include "mail/envelope.h"
+#include "mail/recipients.h"
+#include "mem.h"
+
+/* What to say when an address is none. */
+struct culprit {
+	int status;
+	enum stage stage;
+	enum cause cause;
+	const char *label;
+};
+
+static const struct culprit flag_f = { EX_USAGE, STAGE_USAGE, CAUSE_BAD_ADDRESS, "sender" };
+static const struct culprit option_from = { EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "from" };
+static const struct culprit option_local_to = { EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "local-to" };
+
+/* The path of the one address that text is, completed with domain if it is a bare name. -1: o. The caller frees *path. */
+static int
+path_of(char **path, const char *text, const char *domain, const struct culprit *c, struct outcome *o)
+{
+	struct address_list list;
+	const struct mailbox *m;
+	const char *reason = "not one address";
+	int result = -1;
+
+	address_parse(&list, text, strlen(text));
+	m = list.mailbox;
+	if (list.errors == 0 && list.count == 1) {
+		if (m->domain != NULL)
+			domain = m->domain;
+		reason = domain == NULL ? NULL : address_check(m->local, domain);
+		result = domain == NULL ? recipients_no_domain(o, m->local) : reason == NULL ? 0 : -1;
+	} else if (list.errors > 0)
+		reason = list.error[0].reason;
+	if (reason != NULL)
+		(void)outcome_set(o, c->status, c->stage, c->cause, reason, "%s \"%.200s\" is no address", c->label, text);
+	if (result == 0)
+		*path = address_path(m->local, domain);
+	address_free(&list);
+	return result;
+}
+
+/* The domain of the address that text is, or NULL. The caller frees it. */
+static char *
+domain_of(const char *text)
+{
+	struct address_list list;
+	char *domain = NULL;
+
+	if (text == NULL)
+		return NULL;
+	address_parse(&list, text, strlen(text));
+	if (list.count == 1 && list.mailbox[0].domain != NULL && address_check("x", list.mailbox[0].domain) == NULL)
+		domain = mem_dup(list.mailbox[0].domain);
+	address_free(&list);
+	return domain;
+}
+
+/* What completes bare names: NULL if nothing can. -1: o. */
+static int
+choose_domain(struct envelope *e, const struct envelope_source *src, struct outcome *o)
+{
+	const char *reason;
+
+	if (src->domain != NULL) {
+		if ((reason = address_check("x", src->domain)) != NULL)
+			return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, reason, "domain \"%.200s\" is no domain", src->domain);
+		e->domain = mem_dup(src->domain);
+	} else if (src->host != NULL && strchr(src->host, '.') != NULL && address_check("x", src->host) == NULL)
+		e->domain = mem_dup(src->host);
+	else if ((e->domain = domain_of(src->from)) == NULL && src->user_domain != NULL && address_check("x", src->user_domain) == NULL)
+		e->domain = mem_dup(src->user_domain);
+	return 0;
+}
+
+/* The full name of a passwd entry: up to the first comma, & is the login name with a capital, as finger has it. NULL: none. */
+static char *
+full_name(const struct passwd *pw)
+{
+	struct buf b = {0};
+	char first;
+
+	for (const char *s = pw->pw_gecos; s != NULL && *s != '\0' && *s != ','; s++) {
+		if (*s != '&') {
+			buf_putc(&b, (unsigned char)*s < ' ' || *s == 0x7f ? ' ' : *s);
+			continue;
+		}
+		first = pw->pw_name[0];
+		if (first >= 'a' && first <= 'z')
+			first = (char)(first - 'a' + 'A');
+		if (first != '\0') {
+			buf_putc(&b, first);
+			buf_puts(&b, pw->pw_name + 1);
+		}
+	}
+	if (strspn(buf_str(&b), " ") == b.len)
+		buf_free(&b);
+	return b.data;
+}
+
+/* Who runs us: the login name (uid-N if there is none that can be an address) and the full name. */
+static void
+find_user(struct envelope *e, char **user)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (pw != NULL)
+		e->full_name = full_name(pw);
+	if (pw != NULL && address_check(pw->pw_name, "x") == NULL)
+		*user = mem_dup(pw->pw_name);
+	else
+		*user = mem_printf("uid-%lu", (unsigned long)getuid());
+}
+
+static bool
+is_null_sender(const char *s)
+{
+	s += strspn(s, " \t");
+	if (*s == '<')
+		s += 1 + strspn(s + 1, " \t");
+	else
+		return *s == '\0';
+	return *s == '>' && s[1 + strspn(s + 1, " \t")] == '\0';
+}
+
+/* The first mailbox of that field that has a domain and can be sent from, or NULL. The caller frees it. */
+static char *
+header_sender(const struct header *h, const char *name)
+{
+	struct address_list list;
+	ptrdiff_t i = header_find(h, name, 0);
+	const char *body;
+	char *path = NULL;
+	size_t len;
+
+	if (i == -1)
+		return NULL;
+	body = header_body(&h->field[i], &len);
+	address_parse(&list, body, len);
+	for (size_t k = 0; k < list.count && path == NULL; k++) {
+		const struct mailbox *m = &list.mailbox[k];
+
+		if (m->domain != NULL && address_check(m->local, m->domain) == NULL)
+			path = address_path(m->local, m->domain);
+	}
+	address_free(&list);
+	return path;
+}
+
+static int
+choose_sender(struct envelope *e, const struct envelope_source *src, const char *from, const char *user, const struct header *h,
+    struct outcome *o)
+{
+	if (src->override_from && from != NULL)
+		e->sender = mem_dup(from);
+	else if (src->sender != NULL && is_null_sender(src->sender))
+		e->sender = mem_dup("");
+	else if (src->sender != NULL)
+		return path_of(&e->sender, src->sender, e->domain, &flag_f, o);
+	else if (from != NULL)
+		e->sender = mem_dup(from);
+	else if ((e->sender = header_sender(h, "Sender")) == NULL && (e->sender = header_sender(h, "From")) == NULL) {
+		if (e->default_sender == NULL)
+			return recipients_no_domain(o, user);
+		e->sender = mem_dup(e->default_sender);
+	}
+	return 0;
+}
+
+/* Everything but the recipients. */
+static int
+make_sender(struct envelope *e, const struct envelope_source *src, const char *user, const struct header *h, struct outcome *o)
+{
+	char *from = NULL;
+	int result = choose_domain(e, src, o);
+
+	if (result == 0 && src->from != NULL)
+		result = path_of(&from, src->from, e->domain, &option_from, o);
+	if (result == 0) {
+		if (e->domain != NULL && address_check(user, e->domain) == NULL)
+			e->default_sender = address_path(user, e->domain);
+		result = choose_sender(e, src, from, user, h, o);
+	}
+	if (result == 0 && *e->sender == '\0' && e->default_sender == NULL && header_find(h, "From", 0) == -1)
+		result = recipients_no_domain(o, user);
+	free(from);
+	return result;
+}
+
+static void
+set_utf8(struct envelope *e)
+{
+	e->utf8 = address_is_utf8(e->sender);
+	for (size_t i = 0; i < e->count && !e->utf8; i++)
+		e->utf8 = e->rcpt[i].state == RCPT_PENDING && address_is_utf8(e->rcpt[i].path);
+}
+
+int
+envelope_make(struct envelope *e, const struct envelope_source *src, const struct message *m, struct outcome *o)
+{
+	char *user, *local_to = NULL;
+	int result;
+
+	memset(e, 0, sizeof(*e));
+	if (!src->from_header && src->arguments == 0)
+		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, NULL, "no recipients: neither an address nor -t is given");
+	find_user(e, &user);
+	result = make_sender(e, src, user, &m->header, o);
+	if (result == 0 && src->local_to != NULL)
+		result = path_of(&local_to, src->local_to, e->domain, &option_local_to, o);
+	if (result == 0)
+		result = recipients_collect(e, src, local_to, m, o);
+	if (result == 0)
+		set_utf8(e);
+	free(local_to);
+	free(user);
+	return result;
+}
+
+size_t
+envelope_count(const struct envelope *e, enum rcpt_state state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->count; i++)
+		n += e->rcpt[i].state == state;
+	return n;
+}
+
+void
+envelope_fail(struct envelope *e, size_t i, const struct outcome *why)
+{
+	struct recipient *r = &e->rcpt[i];
+
+	if (r->fate == NULL)
+		r->fate = mem_alloc(sizeof(*r->fate));
+	*r->fate = *why;
+	r->state = RCPT_FAILED;
+}
+
+void
+envelope_free(struct envelope *e)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		free(e->rcpt[i].path);
+		free(e->rcpt[i].original);
+		free(e->rcpt[i].fate);
+	}
+	free(e->rcpt);
+	free(e->bad);
+	free(e->sender);
+	free(e->default_sender);
+	free(e->full_name);
+	free(e->domain);
+	memset(e, 0, sizeof(*e));
+}

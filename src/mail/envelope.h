@@ -1,0 +1,78 @@
+/*
+ * The envelope: sender, recipients, DSN, BODY, SMTPUTF8, from flags, header and configuration (CONTRACT section 4).
+ */
+#ifndef MAIL_ENVELOPE_H
+#define MAIL_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "mail/aliases.h"
+#include "mail/message.h"
+#include "outcome.h"
+
+enum rcpt_state {
+	RCPT_PENDING,		/* nothing known yet */
+	RCPT_TAKEN,		/* the smarthost said 25x to RCPT; the message is not yet accepted */
+	RCPT_DONE,		/* the smarthost has accepted the message for it */
+	RCPT_FAILED		/* fate says why; it may be worth trying again */
+};
+
+struct recipient {
+	char *path;		/* local@domain, checked, as it stands between < and > */
+	char *original;		/* ORCPT: the address before aliases, or NULL where it is the same */
+	enum rcpt_state state;
+	struct outcome *fate;	/* of RCPT_FAILED; NULL there where the run as a whole failed, and the run's own outcome tells */
+};
+
+enum dsn_notify { DSN_NEVER = 1, DSN_SUCCESS = 2, DSN_FAILURE = 4, DSN_DELAY = 8 };
+
+struct envelope {
+	char *sender;		/* local@domain, checked; "" is the null sender */
+	struct recipient *rcpt;
+	size_t count;
+	size_t size;
+	unsigned notify;	/* enum dsn_notify, or 0: not asked for */
+	const char *ret;	/* "FULL", "HDRS" or NULL */
+	const char *envid;	/* ENVID before xtext, or NULL */
+	bool utf8;		/* an address needs SMTPUTF8 */
+	bool requiretls;
+	struct outcome *bad;	/* addresses in the header that are none: one entry each, status 65 */
+	size_t bads;
+	char *default_sender;	/* user@domain, for a From that has to be made when the sender is null; NULL only where domain is */
+	char *full_name;	/* of the user, from the passwd entry, or NULL */
+	char *domain;		/* what completes bare names; NULL where none is known and no sender or recipient needed one */
+};
+
+/* Where the envelope comes from: all borrowed. */
+struct envelope_source {
+	bool from_header;		/* -t */
+	const char *sender;		/* -f, as given; NULL: none */
+	char *const *argument;		/* recipients on the command line, as given */
+	size_t arguments;
+	const char *from;		/* of the configuration, or NULL */
+	bool override_from;
+	const char *domain;		/* of the configuration, or NULL */
+	const char *host;		/* the host's name */
+	const char *user_domain;	/* domain of the smarthost's user, or NULL */
+	const char *local_to;		/* or NULL */
+	const struct aliases *aliases;	/* never NULL; may be empty */
+	aliases_complain complain;
+	void *complain_arg;
+};
+
+/*
+ * Makes the envelope. -1: nothing may be sent (64 an argument is no address, or there is no recipient and no -t; 65 no recipients in the
+ * message; 78 the configuration's own addresses are wrong). 0: it may, though bads may hold addresses of the header that could not be used, and some
+ * recipients may already be RCPT_FAILED (an alias that leads nowhere).
+ */
+int envelope_make(struct envelope *e, const struct envelope_source *src, const struct message *m, struct outcome *o);
+
+/* The number of recipients in a state. */
+size_t envelope_count(const struct envelope *e, enum rcpt_state state);
+
+/* Recipient i has failed for this reason. */
+void envelope_fail(struct envelope *e, size_t i, const struct outcome *why);
+
+void envelope_free(struct envelope *e);
+
+#endif

@@ -1,0 +1,495 @@
+/*
+ * The message, read once. See message.h.
+ *
+ * Owns the way from raw input to lines, in layers that each take a piece of any length, so that nothing depends on where a read ended:
+ * NUL out, line ends made LF and bare CR made spaces, dots, header apart from body. CONTRACT section 3; RFC 5322 sections 2.1 and 2.2;
+ * the dots as Sendmail 8 treats them.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "mail/message.h"
+
+#define BLOCK		(64 * 1024)
+#define HELD_MAX	(64 * 1024)	/* octets of ">From " lines before the header */
+
+enum part { TOP, HEADER, BODY, DONE };
+
+enum kind {
+	KIND_EMPTY,
+	KIND_FIELD,
+	KIND_CONTINUATION,
+	KIND_MBOX,		/* "From " in the first line */
+	KIND_QUOTED_MBOX,	/* ">From " before any field */
+	KIND_TEXT
+};
+
+struct reader {
+	struct message *m;
+	struct outcome *o;
+	enum part part;
+	bool failed;
+	bool dot_ends;
+	bool first;		/* in the first line */
+	bool bol;		/* at the beginning of a line */
+	bool dot;		/* this line began with a dot, which is held back */
+	uint64_t cr;		/* CRs at the end of what came: what follows decides what they are */
+	struct buf line;	/* the line being read, in the header */
+	struct buf block;	/* the header, lines with CRLF */
+	struct buf held;	/* ">From " lines, each with LF */
+	uint64_t column;	/* octets of the line being read, in the body */
+	struct scan scan;
+	size_t used;
+	char out[BLOCK];
+	char in[BLOCK];
+};
+
+/* The number of octets below 128 at the beginning. */
+static size_t
+ascii_run(const char *p, size_t n)
+{
+	uint64_t w[4];
+	size_t i = 0;
+
+	for (; n - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(w, p + i, sizeof(w));
+		if (((w[0] | w[1] | w[2] | w[3]) & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	while (i < n && ((unsigned char)p[i] & 0x80) == 0)
+		i++;
+	return i;
+}
+
+/* The first octet of a character of several: how many follow, and the range of the second (RFC 3629 section 4). */
+static void
+scan_first(struct scan *s, unsigned char c)
+{
+	s->low = 0x80;
+	s->high = 0xbf;
+	if (c >= 0xc2 && c <= 0xdf) {
+		s->more = 1;
+	} else if (c >= 0xe0 && c <= 0xef) {
+		s->more = 2;
+		s->low = c == 0xe0 ? 0xa0 : 0x80;
+		s->high = c == 0xed ? 0x9f : 0xbf;
+	} else if (c >= 0xf0 && c <= 0xf4) {
+		s->more = 3;
+		s->low = c == 0xf0 ? 0x90 : 0x80;
+		s->high = c == 0xf4 ? 0x8f : 0xbf;
+	} else {
+		s->broken = true;
+	}
+}
+
+void
+scan_add(struct scan *s, const char *p, size_t n)
+{
+	size_t i = 0;
+	unsigned char c;
+
+	while (i < n && !s->broken) {
+		if (s->more == 0) {
+			i += ascii_run(p + i, n - i);
+			if (i == n)
+				return;
+			s->eight_bit = true;
+			scan_first(s, (unsigned char)p[i++]);
+			continue;
+		}
+		c = (unsigned char)p[i++];
+		s->broken = c < s->low || c > s->high;
+		s->more--;
+		s->low = 0x80;
+		s->high = 0xbf;
+	}
+}
+
+bool
+scan_is_utf8(const struct scan *s)
+{
+	return s->eight_bit && !s->broken && s->more == 0;
+}
+
+static void
+store_out(struct reader *r, const char *p, size_t n)
+{
+	scan_add(&r->scan, p, n);
+	if (store_add(&r->m->body, p, n, r->o) < 0)
+		r->failed = true;
+}
+
+static void
+flush(struct reader *r)
+{
+	store_out(r, r->out, r->used);
+	r->used = 0;
+}
+
+static void
+emit(struct reader *r, const char *p, size_t n)
+{
+	if (n > BLOCK - r->used)
+		flush(r);
+	memcpy(r->out + r->used, p, n);
+	r->used += n;
+}
+
+static void
+body_text(struct reader *r, const char *p, size_t n)
+{
+	r->column += n;
+	emit(r, p, n);
+}
+
+static void
+body_end_line(struct reader *r)
+{
+	if (r->column > r->m->longest)
+		r->m->longest = r->column;
+	r->column = 0;
+	emit(r, "\r\n", 2);
+}
+
+/*
+ * What the line is, by its first octets: a name that is not complete in the longest line allowed is none. Sendmail 8 drops "From " only,
+ * Postfix ">From " as well: here that is dropped where a field follows, and text otherwise.
+ */
+static enum kind
+line_kind(const struct reader *r)
+{
+	const char *p = buf_str(&r->line);
+	size_t n = r->line.len;
+
+	if (n == 0)
+		return KIND_EMPTY;
+	if (header_name(p, n < MESSAGE_LINE_MAX ? n : MESSAGE_LINE_MAX) > 0)
+		return KIND_FIELD;
+	if (r->part == HEADER && (*p == ' ' || *p == '\t'))
+		return KIND_CONTINUATION;
+	if (r->first && strncmp(p, "From ", 5) == 0)
+		return KIND_MBOX;
+	if (r->part == TOP && n <= MESSAGE_LINE_MAX && r->held.len + n < HELD_MAX && strncmp(p, ">From ", 6) == 0)
+		return KIND_QUOTED_MBOX;
+	return KIND_TEXT;
+}
+
+/* The header is at its end; what was read beyond it becomes body. The line being read is not at its end yet. */
+static void
+begin_body(struct reader *r)
+{
+	const char *p = buf_str(&r->held), *end;
+
+	r->part = BODY;
+	while ((end = strchr(p, '\n')) != NULL) {
+		body_text(r, p, (size_t)(end - p));
+		body_end_line(r);
+		p = end + 1;
+	}
+	for (size_t i = 0, n; i < r->line.len; i += n) {
+		n = r->line.len - i < BLOCK ? r->line.len - i : BLOCK;
+		body_text(r, r->line.data + i, n);
+	}
+	buf_free(&r->held);
+	buf_free(&r->line);
+}
+
+static void
+header_text(struct reader *r, const char *p, size_t n)
+{
+	buf_add(&r->line, p, n);
+	if (r->line.len > MESSAGE_LINE_MAX && line_kind(r) == KIND_TEXT) {
+		begin_body(r);
+	} else if (r->block.len + r->line.len > MESSAGE_HEADER_MAX) {
+		r->failed = true;
+		(void)outcome_set(r->o, EX_DATAERR, STAGE_MESSAGE, CAUSE_HEADER_TOO_LARGE, NULL,
+		    "the header of the message is larger than %d MiB", MESSAGE_HEADER_MAX / (1024 * 1024));
+	}
+}
+
+static void
+add_header_line(struct reader *r)
+{
+	buf_add(&r->block, r->line.data, r->line.len);
+	buf_puts(&r->block, "\r\n");
+}
+
+static void
+header_end_line(struct reader *r)
+{
+	switch (line_kind(r)) {
+	case KIND_FIELD:
+		r->part = HEADER;
+		buf_free(&r->held);
+		add_header_line(r);
+		break;
+	case KIND_CONTINUATION:
+		/* A line of blanks alone would end the header for some receivers, and says nothing: it goes. */
+		if (strspn(r->line.data, " \t") < r->line.len)
+			add_header_line(r);
+		break;
+	case KIND_QUOTED_MBOX:
+		buf_add(&r->held, r->line.data, r->line.len);
+		buf_putc(&r->held, '\n');
+		break;
+	case KIND_MBOX:
+		break;
+	case KIND_EMPTY:
+		if (r->held.len == 0) {
+			r->part = BODY;
+			break;
+		}
+		/* FALLTHROUGH */
+	case KIND_TEXT:
+		begin_body(r);
+		body_end_line(r);
+		break;
+	}
+	r->first = false;
+	buf_reset(&r->line);
+}
+
+static void
+put_text(struct reader *r, const char *p, size_t n)
+{
+	if (r->part == BODY)
+		body_text(r, p, n);
+	else
+		header_text(r, p, n);
+}
+
+/* Text without line ends: the dots. */
+static void
+take_text(struct reader *r, const char *p, size_t n)
+{
+	if (n == 0)
+		return;
+	if (r->bol && r->dot_ends && *p == '.') {
+		r->dot = true;
+		p++;
+		n--;
+	}
+	r->bol = false;
+	if (n == 0)
+		return;
+	if (r->dot && *p != '.')
+		put_text(r, ".", 1);
+	r->dot = false;
+	put_text(r, p, n);
+}
+
+static void
+take_end_line(struct reader *r)
+{
+	r->bol = true;
+	if (r->dot)
+		r->part = DONE;
+	else if (r->part == BODY)
+		body_end_line(r);
+	else
+		header_end_line(r);
+	r->dot = false;
+}
+
+/* Text whose line ends are LF. */
+static void
+take_lines(struct reader *r, const char *p, size_t n)
+{
+	const char *end = p + n, *lf;
+
+	while (p < end && r->part != DONE && !r->failed) {
+		lf = memchr(p, '\n', (size_t)(end - p));
+		if (lf == NULL) {
+			take_text(r, p, (size_t)(end - p));
+			return;
+		}
+		take_text(r, p, (size_t)(lf - p));
+		take_end_line(r);
+		p = lf + 1;
+	}
+}
+
+/* Takes out the CRs before LF and makes the others spaces, in place; the last octet is no CR. The octets that are left. */
+static size_t
+join_line_ends(char *p, size_t n)
+{
+	char *end = p + n, *from = p, *to = p, *cr;
+
+	while ((cr = memchr(from, '\r', (size_t)(end - from))) != NULL) {
+		if (to != from)
+			memmove(to, from, (size_t)(cr - from));
+		to += cr - from;
+		for (from = cr; *from == '\r'; from++)
+			;
+		if (*from != '\n') {
+			memset(to, ' ', (size_t)(from - cr));
+			to += from - cr;
+		}
+	}
+	if (to != from)
+		memmove(to, from, (size_t)(end - from));
+	return (size_t)(to - p) + (size_t)(end - from);
+}
+
+/* The CRs that were held back turn out to stand inside a line. */
+static void
+put_spaces(struct reader *r)
+{
+	char spaces[1024];
+	size_t n;
+
+	memset(spaces, ' ', sizeof(spaces));
+	while (r->cr > 0 && !r->failed && r->part != DONE) {
+		n = r->cr < sizeof(spaces) ? (size_t)r->cr : sizeof(spaces);
+		take_lines(r, spaces, n);
+		r->cr -= n;
+	}
+}
+
+/* Text without NUL. */
+static void
+take_octets(struct reader *r, char *p, size_t n)
+{
+	char *end = p + n;
+
+	if (r->cr > 0) {
+		for (; p < end && *p == '\r'; p++)
+			r->cr++;
+		if (p == end)
+			return;
+		if (*p != '\n')
+			put_spaces(r);
+		r->cr = 0;
+	}
+	for (; end > p && end[-1] == '\r'; end--)
+		r->cr++;
+	take_lines(r, p, join_line_ends(p, (size_t)(end - p)));
+}
+
+/* Takes the NULs out, in place; the octets that are left. */
+static size_t
+drop_nul(char *p, size_t n)
+{
+	char *end = p + n, *from, *to, *nul;
+
+	from = to = memchr(p, '\0', n);
+	if (from == NULL)
+		return n;
+	while (from < end) {
+		for (; from < end && *from == '\0'; from++)
+			;
+		nul = memchr(from, '\0', (size_t)(end - from));
+		if (nul == NULL)
+			nul = end;
+		memmove(to, from, (size_t)(nul - from));
+		to += nul - from;
+		from = nul;
+	}
+	return (size_t)(to - p);
+}
+
+/* As read(2), but waits where the descriptor is non-blocking and goes on after a signal. */
+static ssize_t
+read_some(int fd, char *p, size_t n)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	ssize_t got;
+
+	for (;;) {
+		got = read(fd, p, n);
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+			return got;
+		if (errno == EAGAIN)
+			(void)poll(&wait, 1, -1);
+	}
+}
+
+void
+message_drain(int fd)
+{
+	char block[8192];
+
+	while (read_some(fd, block, sizeof(block)) > 0)
+		;
+}
+
+static int
+read_all(struct reader *r, int fd)
+{
+	ssize_t n;
+
+	while (r->part != DONE && !r->failed) {
+		n = read_some(fd, r->in, BLOCK);
+		if (n < 0)
+			return outcome_set(r->o, EX_NOINPUT, STAGE_INPUT, CAUSE_INPUT, strerror(errno),
+			    "cannot read the message from standard input");
+		if (n == 0)
+			return 0;
+		r->m->empty = false;
+		take_octets(r, r->in, drop_nul(r->in, (size_t)n));
+	}
+	message_drain(fd);
+	return r->failed ? -1 : 0;
+}
+
+/* The input is at its end: a line without a line end gets one. */
+static int
+finish(struct reader *r)
+{
+	struct message *m = r->m;
+
+	if (r->part != DONE && (!r->bol || r->cr > 0))
+		take_end_line(r);
+	if (r->held.len > 0)
+		begin_body(r);
+	flush(r);
+	if (r->failed || store_finish(&m->body, r->o) < 0)
+		return -1;
+	header_parse(&m->header, buf_str(&r->block), r->block.len);
+	m->eight_bit = r->scan.eight_bit;
+	m->utf8 = scan_is_utf8(&r->scan);
+	return 0;
+}
+
+int
+message_read(struct message *m, int fd, bool dot_ends, const char *directory, struct outcome *o)
+{
+	struct reader *r = mem_alloc(sizeof(*r));
+	int status;
+
+	memset(m, 0, sizeof(*m));
+	m->empty = true;
+	store_init(&m->body, directory);
+	r->m = m;
+	r->o = o;
+	r->dot_ends = dot_ends;
+	r->first = r->bol = true;
+	status = read_all(r, fd);
+	if (status == 0)
+		status = finish(r);
+	buf_free(&r->line);
+	buf_free(&r->block);
+	buf_free(&r->held);
+	free(r);
+	return status;
+}
+
+uint64_t
+message_size(const struct message *m)
+{
+	uint64_t size = m->body.length + 2;
+
+	for (size_t i = 0; i < m->header.count; i++)
+		size += m->header.field[i].len;
+	return size;
+}
+
+void
+message_free(struct message *m)
+{
+	header_free(&m->header);
+	store_free(&m->body);
+}

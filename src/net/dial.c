@@ -1,0 +1,435 @@
+/*
+ * A name and a port to one connected socket. See dial.h.
+ *
+ * getaddrinfo() cannot be interrupted, so for a name it runs in a thread, which the caller waits for no longer than the deadline: whoever of
+ * the two is last frees what they share. Then connections are raced (RFC 8305 sections 4 and 5).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "mem.h"
+#include "net/dial.h"
+
+#define ADDRESSES_MAX	16		/* tried; whoever has more has others in reserve than we have time */
+#define STAGGER		250		/* ms until the next is begun (RFC 8305 section 5, "Connection Attempt Delay") */
+#define STACK		(512 * 1024)	/* of the look-up; modules of the resolver keep answers on it */
+
+static const char timeout_words[] = "no answer before the deadline";
+
+/* ---- look-up ---- */
+
+struct lookup {
+	pthread_mutex_t lock;
+	pthread_cond_t done_or_not;
+	bool done;
+	bool abandoned;		/* nobody waits: the thread frees */
+	int error;		/* EAI_... */
+	int sys;		/* errno for EAI_SYSTEM */
+	struct addrinfo *list;
+	char port[8];
+	char host[];
+};
+
+/*
+ * No AI_ADDRCONFIG: where only loopback is configured glibc would then ask for IPv6 alone, and never find an IPv4 address in /etc/hosts. A family
+ * that this machine lacks costs nothing, as connect() refuses it at once.
+ */
+static int
+resolve(const char *host, const char *port, int flags, struct addrinfo **list)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags};
+
+	*list = NULL;
+	return getaddrinfo(host, port, &hints, list);
+}
+
+static void
+lookup_free(struct lookup *l)
+{
+	if (l->list != NULL)
+		freeaddrinfo(l->list);
+	(void)pthread_cond_destroy(&l->done_or_not);
+	(void)pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static void *
+lookup_thread(void *arg)
+{
+	struct lookup *l = arg;
+	struct addrinfo *list;
+	int error = resolve(l->host, l->port, 0, &list), sys = errno;
+	bool abandoned;
+
+	(void)pthread_mutex_lock(&l->lock);
+	l->list = list;
+	l->error = error;
+	l->sys = sys;
+	l->done = true;
+	abandoned = l->abandoned;
+	(void)pthread_cond_signal(&l->done_or_not);
+	(void)pthread_mutex_unlock(&l->lock);
+	if (abandoned)
+		lookup_free(l);
+	return NULL;
+}
+
+static struct lookup *
+lookup_new(const char *host, const char *port)
+{
+	struct lookup *l = mem_alloc(sizeof(*l) + strlen(host) + 1);
+	pthread_condattr_t attr;
+
+	(void)strlcpy(l->host, host, strlen(host) + 1);
+	(void)strlcpy(l->port, port, sizeof(l->port));
+	(void)pthread_mutex_init(&l->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&l->done_or_not, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	return l;
+}
+
+/* Starts the thread, which takes no signal. 0 or an errno. */
+static int
+lookup_start(struct lookup *l, pthread_t *thread)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int error;
+
+	(void)sigfillset(&all);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
+	error = pthread_create(thread, &attr, lookup_thread, l);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attr);
+	return error;
+}
+
+/* True once the thread is done; false: the deadline has passed, and l is the thread's alone. */
+static bool
+lookup_wait(struct lookup *l, msec deadline)
+{
+	struct timespec until = {.tv_sec = (time_t)(deadline / 1000), .tv_nsec = (long)(deadline % 1000) * 1000000};
+	int error = 0;
+	bool done;
+
+	(void)pthread_mutex_lock(&l->lock);
+	while (!l->done && error == 0)
+		error = pthread_cond_timedwait(&l->done_or_not, &l->lock, &until);
+	done = l->done;
+	l->abandoned = !done;
+	(void)pthread_mutex_unlock(&l->lock);
+	return done;
+}
+
+static int
+lookup_failed(const char *host, int error, int sys, struct outcome *o)
+{
+	const char *why = error == EAI_SYSTEM ? strerror(sys) : gai_strerror(error);
+
+	switch (error) {
+	case EAI_NONAME:
+#ifdef EAI_NODATA
+	case EAI_NODATA:
+#endif
+#ifdef EAI_ADDRFAMILY
+	case EAI_ADDRFAMILY:
+#endif
+#ifdef EAI_IDN_ENCODE
+	case EAI_IDN_ENCODE:
+#endif
+		return outcome_set(o, EX_NOHOST, STAGE_LOOKUP, CAUSE_NO_HOST, why, "cannot find %s", host);
+	default:
+		return outcome_set(o, EX_TEMPFAIL, STAGE_LOOKUP, CAUSE_LOOKUP, why, "cannot look up %s", host);
+	}
+}
+
+/* The addresses of a name. The caller frees them with freeaddrinfo(). */
+static int
+look_up(const char *host, const char *port, msec deadline, struct addrinfo **list, struct outcome *o)
+{
+	struct lookup *l;
+	pthread_t thread;
+	int r;
+
+	if (resolve(host, port, AI_NUMERICHOST, list) == 0)
+		return 0;
+	l = lookup_new(host, port);
+	r = lookup_start(l, &thread);
+	if (r != 0) {
+		lookup_free(l);
+		return lookup_failed(host, EAI_SYSTEM, r, o);
+	}
+	if (!lookup_wait(l, deadline)) {
+		(void)pthread_detach(thread);
+		return outcome_set(o, EX_TEMPFAIL, STAGE_LOOKUP, CAUSE_TIMEOUT, timeout_words, "looking up %s", host);
+	}
+	(void)pthread_join(thread, NULL);
+	*list = l->list;
+	l->list = NULL;
+	r = l->error == 0 ? 0 : lookup_failed(host, l->error, l->sys, o);
+	lookup_free(l);
+	return r;
+}
+
+/* ---- the race ---- */
+
+struct race {
+	const struct addrinfo *address[ADDRESSES_MAX];
+	struct pollfd fd[ADDRESSES_MAX];	/* fd -1: not begun, or failed */
+	size_t addresses;
+	size_t begun;
+	size_t running;
+	msec next;				/* when the next is begun */
+	int error;				/* the last failure, 0: none yet */
+	size_t failed;				/* whose failure is told */
+	struct trace *trace;
+};
+
+/* "192.0.2.1", "2001:db8::1"; an IPv4-mapped address as IPv4. */
+static void
+numeric(const struct sockaddr *sa, char *out, size_t size)
+{
+	const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+	const void *address = six;
+	int family = sa->sa_family;
+
+	(void)strlcpy(out, "?", size);
+	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(six)) {
+		family = AF_INET;
+		address = &six->s6_addr[12];
+	} else if (family == AF_INET) {
+		address = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+	}
+	(void)inet_ntop(family, address, out, (socklen_t)size);
+}
+
+/* In the order they came, but families in turn (RFC 8305 section 4), beginning with the first one's. */
+static void
+interleave(struct race *r, const struct addrinfo *list)
+{
+	const struct addrinfo *same = list, *other = list;
+	bool turn = true;
+
+	while (r->addresses < ADDRESSES_MAX) {
+		while (same != NULL && same->ai_family != list->ai_family)
+			same = same->ai_next;
+		while (other != NULL && other->ai_family == list->ai_family)
+			other = other->ai_next;
+		if (same == NULL && other == NULL)
+			break;
+		if (other == NULL || (turn && same != NULL)) {
+			r->address[r->addresses++] = same;
+			same = same->ai_next;
+		} else {
+			r->address[r->addresses++] = other;
+			other = other->ai_next;
+		}
+		turn = !turn;
+	}
+}
+
+/* One attempt is over. That there is no way to its family is told only where nothing better is known. */
+static void
+attempt_failed(struct race *r, size_t i, int error)
+{
+	char address[64];
+
+	numeric(r->address[i]->ai_addr, address, sizeof(address));
+	trace_note(r->trace, "%s: %s", address, strerror(error));
+	if (r->fd[i].fd >= 0)
+		(void)close(r->fd[i].fd);
+	r->fd[i].fd = -1;
+	r->next = clock_now();
+	if (r->error == 0 || (error != ENETUNREACH && error != EAFNOSUPPORT && error != EADDRNOTAVAIL)) {
+		r->error = error;
+		r->failed = i;
+	}
+}
+
+/* Begins the next attempt. */
+static void
+begin(struct race *r)
+{
+	size_t i = r->begun++;
+	const struct addrinfo *a = r->address[i];
+	char address[64];
+	int on = 1;
+
+	numeric(a->ai_addr, address, sizeof(address));
+	trace_note(r->trace, "connecting to %s", address);
+	r->fd[i] = (struct pollfd){.fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), .events = POLLOUT};
+	if (r->fd[i].fd == -1) {
+		attempt_failed(r, i, errno);
+		return;
+	}
+	(void)setsockopt(r->fd[i].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(r->fd[i].fd, a->ai_addr, a->ai_addrlen) == -1 && errno != EINPROGRESS && errno != EINTR) {
+		attempt_failed(r, i, errno);
+		return;
+	}
+	r->running++;
+	r->next = clock_now() + STAGGER;
+}
+
+/* Looks at those that have come to an end. The winner's index, or -1. */
+static int
+settle(struct race *r)
+{
+	for (size_t i = 0; i < r->begun; i++) {
+		int error = 0;
+		socklen_t len = sizeof(error);
+
+		if (r->fd[i].fd == -1 || r->fd[i].revents == 0)
+			continue;
+		if (getsockopt(r->fd[i].fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+			error = errno;
+		if (error == 0)
+			return (int)i;
+		r->running--;
+		attempt_failed(r, i, error);
+	}
+	return -1;
+}
+
+/* Waits for the next thing to happen: an attempt ends, the next is due, the deadline. */
+static void
+wait_for_race(struct race *r, msec deadline)
+{
+	int left = clock_left(deadline);
+
+	if (r->begun < r->addresses && clock_left(r->next) < left)
+		left = clock_left(r->next);
+	if (poll(r->fd, (nfds_t)r->begun, left) <= 0)	/* then revents mean nothing */
+		for (size_t i = 0; i < r->begun; i++)
+			r->fd[i].revents = 0;
+}
+
+/* The deadline has passed: the first that is still silent is the one to tell. */
+static int
+too_late(struct race *r)
+{
+	for (size_t i = r->begun; i-- > 0; )
+		if (r->fd[i].fd >= 0)
+			r->failed = i;
+	return -2;
+}
+
+/* The winner's index; -1: all have failed; -2: the deadline has passed. */
+static int
+run(struct race *r, msec deadline)
+{
+	int winner;
+
+	for (;;) {
+		if (clock_left(deadline) == 0)
+			return too_late(r);
+		if (r->begun < r->addresses && (r->running == 0 || clock_left(r->next) == 0)) {
+			begin(r);
+			continue;
+		}
+		if (r->running == 0)
+			return -1;
+		wait_for_race(r, deadline);
+		winner = settle(r);
+		if (winner >= 0)
+			return winner;
+	}
+}
+
+/* Both ends of the connection in text. */
+static int
+describe(struct dialed *d, const struct addrinfo *peer)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	char own[64];
+
+	numeric(peer->ai_addr, d->address, sizeof(d->address));
+	if (getsockname(d->fd, (struct sockaddr *)&ss, &len) == -1)
+		return -1;
+	numeric((const struct sockaddr *)&ss, own, sizeof(own));
+	(void)snprintf(d->local, sizeof(d->local), "[%s%s]", strchr(own, ':') != NULL ? "IPv6:" : "", own);
+	return 0;
+}
+
+static int
+nobody_won(const struct race *r, bool timeout, const char *host, uint16_t port, struct outcome *o)
+{
+	enum cause cause = timeout || r->error == ETIMEDOUT ? CAUSE_TIMEOUT : CAUSE_UNREACHABLE;
+	char address[64], why[192];
+
+	numeric(r->address[r->failed]->ai_addr, address, sizeof(address));
+	(void)snprintf(why, sizeof(why), "%s: %s", address, timeout ? timeout_words : strerror(r->error));
+	return outcome_set(o, EX_TEMPFAIL, STAGE_CONNECT, cause, why, "cannot connect to %s port %u", host, (unsigned)port);
+}
+
+/* Connects to one of the addresses; the others' sockets are closed. */
+static int
+connect_any(struct dialed *d, struct race *r, const char *host, uint16_t port, msec deadline, struct outcome *o)
+{
+	int winner = run(r, deadline), error;
+
+	for (size_t i = 0; i < r->begun; i++)
+		if (r->fd[i].fd >= 0 && (int)i != winner)
+			(void)close(r->fd[i].fd);
+	if (winner < 0)
+		return nobody_won(r, winner == -2, host, port, o);
+	d->fd = r->fd[winner].fd;
+	if (describe(d, r->address[winner]) == 0)
+		return 0;
+	error = errno;
+	(void)close(d->fd);
+	d->fd = -1;
+	return outcome_set(o, EX_TEMPFAIL, STAGE_CONNECT, CAUSE_LOST, strerror(error), "cannot connect to %s port %u", host, (unsigned)port);
+}
+
+int
+dial(struct dialed *d, const char *host, uint16_t port, msec deadline, struct trace *t, struct outcome *o)
+{
+	struct race race = {.trace = t};
+	struct addrinfo *list;
+	char service[8];
+	int r;
+
+	*d = (struct dialed){.fd = -1};
+	trace_note(t, "looking for %s port %u", host, (unsigned)port);
+	(void)snprintf(service, sizeof(service), "%u", (unsigned)port);
+	if (look_up(host, service, deadline, &list, o) == -1)
+		return -1;
+	interleave(&race, list);
+	r = connect_any(d, &race, host, port, deadline, o);
+	freeaddrinfo(list);
+	if (r == 0)
+		trace_note(t, "connected to %s, from %s", d->address, d->local);
+	return r;
+}
+
+bool
+dial_is_loopback(const char *address)
+{
+	struct in_addr four;
+	struct in6_addr six;
+
+	if (strcasecmp(address, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, address, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	if (inet_pton(AF_INET6, address, &six) != 1)
+		return false;
+	return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+}

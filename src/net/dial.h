@@ -1,0 +1,29 @@
+/*
+ * A name and a port to one connected socket: look-up where it can be given up, addresses raced (RFC 8305).
+ */
+#ifndef NET_DIAL_H
+#define NET_DIAL_H
+
+#include <stdint.h>
+#include "clock.h"
+#include "outcome.h"
+#include "trace.h"
+
+struct dialed {
+	int fd;			/* non-blocking, TCP_NODELAY, close-on-exec */
+	char address[64];	/* the smarthost's, numeric, without brackets or port */
+	char local[72];		/* our own end as an address literal: "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3) */
+};
+
+/*
+ * Connects to host (a name, or a numeric address) and port before the deadline. Look-up runs in a thread of its own that is left behind
+ * when the deadline passes. Addresses are taken in the order of getaddrinfo(), families alternating; a further one is begun when the one before has
+ * failed or 250 ms have passed; the first that connects wins. -1: 68 (CAUSE_NO_HOST) the name does not exist or has no address;
+ * 75 look-up failed, nobody answered, refused (why: the last address's error, in system words) or the deadline passed.
+ */
+int dial(struct dialed *d, const char *host, uint16_t port, msec deadline, struct trace *t, struct outcome *o);
+
+/* True where every address that host stands for by its form is loopback: "localhost", 127.0.0.0/8, ::1. By what is connected: dial_is_loopback(d->address). */
+bool dial_is_loopback(const char *address);
+
+#endif

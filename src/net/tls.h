@@ -1,0 +1,63 @@
+/*
+ * The OpenSSL policy: who is trusted, under which name, which versions, our own certificate; and the octets of a TLS connection as
+ * non-blocking steps, which stream.c waits between. The only file beside smtp/auth.c that knows OpenSSL.
+ *
+ * Trust: tls-ca-file alone where it is set; else the system's store, its hashed directory where that holds certificates, its bundle where
+ * not (reading the whole bundle costs more than the rest of a run); neither: CAUSE_NO_TRUST_STORE, never a silent yes. A fingerprint stands for chain, name and dates. TLS 1.2
+ * is the floor; the system's own policy (openssl.cnf) may ask for more and is kept.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "clock.h"
+#include "outcome.h"
+
+struct tls_policy {
+	const char *name;		/* the name to verify and to send as SNI: a host name or a numeric address (no SNI then) */
+	const char *ca_file;		/* or NULL */
+	const char *fingerprint;	/* "sha256:HEX" or "spki-sha256:HEX", colons allowed in HEX; or NULL. Checked by the configuration */
+	const char *certificate;	/* our own, PEM with its chain; or NULL */
+	const char *key;		/* its key; NULL: in the same file */
+	int min_version;		/* 12 or 13 for TLS 1.2, 1.3; 0: the floor */
+};
+
+struct tls;
+
+/* A step's answer where it is no number of octets. */
+enum { TLS_WANT_READ = -2, TLS_WANT_WRITE = -3, TLS_FAILED = -1, TLS_EOF = 0 };
+
+/*
+ * Builds a context by the policy, before there is a connection. NULL: o says why: 76 CAUSE_NO_TRUST_STORE; 78 a file of ours cannot be read or used (what names it).
+ * The caller frees it with tls_free().
+ */
+struct tls *tls_new(const struct tls_policy *policy, struct outcome *o);
+
+/* Binds it to a connected, non-blocking socket. -1: o (71). */
+int tls_attach(struct tls *tls, int fd, struct outcome *o);
+
+/*
+ * One step of the handshake: 1 done and the peer verified, TLS_WANT_READ, TLS_WANT_WRITE, or TLS_FAILED with o filled in: 76 with its own
+ * cause and words for a wrong CA, an expired certificate, one not yet valid, a wrong name (naming those it has), a fingerprint that does not match (naming the one it has),
+ * a server that does not speak TLS; 75 where the connection was lost in the handshake.
+ */
+int tls_handshake(struct tls *tls, struct outcome *o);
+
+/* As read(2) and write(2): octets moved, TLS_EOF (close_notify or end of file), TLS_WANT_…, or TLS_FAILED (tls_error() says why). */
+ptrdiff_t tls_read(struct tls *tls, void *p, size_t n);
+ptrdiff_t tls_write(struct tls *tls, const void *p, size_t n);
+
+/* The last failure of a read or write in words; static or owned by tls. */
+const char *tls_error(struct tls *tls);
+
+/* The name that the policy verifies; owned by tls. */
+const char *tls_name(const struct tls *tls);
+
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; owned by tls. */
+const char *tls_describe(struct tls *tls);
+
+/* Sends close_notify if that can be done at once, and frees everything. NULL is allowed. */
+void tls_free(struct tls *tls);
+
+#endif

@@ -1,0 +1,309 @@
+/*
+ * The sendmail command line. See options.h; CONTRACT section 2 has the table of flags.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include "mail/envelope.h"
+#include "options.h"
+
+/* How a letter takes its value. */
+enum takes {
+	UNKNOWN,
+	FLAG,			/* no value */
+	VALUE,			/* attached, or the next argument */
+	ATTACHED,		/* attached or none: -q15m, -d0.1 */
+	UNLESS_DASH		/* as VALUE, but a next argument that begins with '-' is not one */
+};
+
+static enum takes
+takes(char letter)
+{
+	static const struct { const char *letters; enum takes how; } table[] = {
+		{"cGIimnstTUvxJ", FLAG}, {"ABbDFfhLMNOpRrVX", VALUE}, {"qdQ", ATTACHED}, {"eCo", UNLESS_DASH},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strchr(table[i].letters, letter) != NULL)
+			return table[i].how;
+	return UNKNOWN;
+}
+
+static int
+usage(struct outcome *o, enum cause cause, const char *why, const char *flag, const char *value)
+{
+	return outcome_set(o, EX_USAGE, STAGE_USAGE, cause, why, "flag %s%s refused", flag, value == NULL ? "" : value);
+}
+
+static int
+take_body_mode(struct options *opt, const char *value, struct outcome *o)
+{
+	switch (strlen(value) == 1 ? *value : '\0') {
+	case 'm':
+		opt->mode = MODE_DELIVER;
+		return 0;
+	case 'p':
+		opt->mode = MODE_LIST;
+		return 0;
+	case 'i':
+		opt->mode = MODE_ALIASES;
+		return 0;
+	case 's':
+	case 'v':
+		return usage(o, CAUSE_NOT_YET, "it is not available yet in this version", "-b", value);
+	case 'd':
+	case 'D':
+		return usage(o, CAUSE_DAEMON, "this program is no daemon", "-b", value);
+	default:
+		return usage(o, CAUSE_USAGE, "there is no such mode here", "-b", value);
+	}
+}
+
+/* -N never, or a list of success, failure, delay (RFC 3461 section 4.1). */
+static int
+take_notify(struct options *opt, const char *value, struct outcome *o)
+{
+	static const struct { const char *word; unsigned bit; } words[] = {
+		{"never", DSN_NEVER}, {"success", DSN_SUCCESS}, {"failure", DSN_FAILURE}, {"delay", DSN_DELAY},
+	};
+	unsigned bits = 0;
+	const char *p = value;
+
+	for (;;) {
+		size_t n = strcspn(p, ","), i;
+
+		for (i = 0; i < 4; i++)
+			if (strlen(words[i].word) == n && strncasecmp(words[i].word, p, n) == 0)
+				break;
+		if (i == 4)
+			return usage(o, CAUSE_USAGE, "it takes never, or a list of success, failure, delay", "-N ", value);
+		bits |= words[i].bit;
+		if (p[n] == '\0')
+			break;
+		p += n + 1;
+	}
+	if ((bits & DSN_NEVER) != 0 && bits != DSN_NEVER)
+		return usage(o, CAUSE_USAGE, "never goes with nothing else", "-N ", value);
+	opt->notify = bits;
+	return 0;
+}
+
+static int
+take_return(struct options *opt, const char *value, struct outcome *o)
+{
+	if (strcasecmp(value, "full") == 0)
+		opt->ret = "FULL";
+	else if (strcasecmp(value, "hdrs") == 0)
+		opt->ret = "HDRS";
+	else
+		return usage(o, CAUSE_USAGE, "it takes full or hdrs", "-R ", value);
+	return 0;
+}
+
+/* ENVID: printable ASCII; 100 octets are what every server takes (RFC 3461 section 4.4). */
+static int
+take_envid(struct options *opt, const char *value, struct outcome *o)
+{
+	size_t n = strlen(value);
+
+	for (size_t i = 0; i < n; i++)
+		if (value[i] < 0x20 || value[i] > 0x7e)
+			return usage(o, CAUSE_USAGE, "it takes printable ASCII", "-V ", value);
+	if (n == 0 || n > 100)
+		return usage(o, CAUSE_USAGE, "it takes 1 to 100 characters", "-V ", value);
+	opt->envid = value;
+	return 0;
+}
+
+static int
+take_body_type(const char *value, struct outcome *o)
+{
+	if (strcasecmp(value, "7BIT") == 0 || strcasecmp(value, "8BITMIME") == 0)
+		return 0;	/* what the body is, is seen from the body */
+	return usage(o, CAUSE_USAGE, "it takes 7BIT or 8BITMIME", "-B ", value);
+}
+
+static void
+take_error_mode(struct options *opt, const char *value)
+{
+	opt->errors = *value == 'q' ? ERRORS_QUIET : ERRORS_PRINT;
+}
+
+/* -o: one letter and its value; -oi, -oem, -odi ... */
+static void
+take_old_option(struct options *opt, const char *value)
+{
+	if (*value == 'i')
+		opt->ignore_dots = value[1] == '\0' || strchr("tTyY1", value[1]) != NULL;
+	else if (*value == 'e')
+		take_error_mode(opt, value + 1);
+}
+
+/* -O Name=value */
+static void
+take_long_option(struct options *opt, const char *value)
+{
+	if (strncasecmp(value, "requiretls=", 11) == 0)
+		opt->requiretls = strcasecmp(value + 11, "yes") == 0 || strcasecmp(value + 11, "true") == 0;
+	else if (strncasecmp(value, "ErrorMode=", 10) == 0)
+		take_error_mode(opt, value + 10);
+	else if (strncasecmp(value, "IgnoreDots=", 11) == 0)
+		opt->ignore_dots = strchr("tTyY1", value[11]) != NULL && value[11] != '\0';
+}
+
+static int
+take_queue_run(bool first, const char *value, struct outcome *o)
+{
+	if (!first)
+		return usage(o, CAUSE_USAGE, "it may only be the first argument", "-q", value);
+	return usage(o, CAUSE_NOT_YET, "there is no queue in this version", "-q", value);
+}
+
+static int
+take(struct options *opt, char letter, const char *value, bool first, struct outcome *o)
+{
+	switch (letter) {
+	case 't':
+		opt->from_header = true;
+		return 0;
+	case 'i':
+		opt->ignore_dots = true;
+		return 0;
+	case 'v':
+		opt->verbose = true;
+		return 0;
+	case 'f':
+	case 'r':
+		opt->sender = value;
+		return 0;
+	case 'F':
+		opt->full_name = value;
+		return 0;
+	case 'C':
+		opt->config = value;
+		return 0;
+	case 'L':
+		opt->log_tag = value;
+		return 0;
+	case 'V':
+		return take_envid(opt, value, o);
+	case 'N':
+		return take_notify(opt, value, o);
+	case 'R':
+		return take_return(opt, value, o);
+	case 'B':
+		return take_body_type(value, o);
+	case 'b':
+		return take_body_mode(opt, value, o);
+	case 'q':
+		return take_queue_run(first, value, o);
+	case 'e':
+		take_error_mode(opt, value == NULL ? "" : value);
+		return 0;
+	case 'o':
+		take_old_option(opt, value == NULL ? "" : value);
+		return 0;
+	case 'O':
+		take_long_option(opt, value);
+		return 0;
+	default:
+		return 0;	/* accepted, without effect */
+	}
+}
+
+/* One argument of clustered letters, from argv[*i]; moves *i over a value in the next one. */
+static int
+take_cluster(struct options *opt, int argc, char **argv, int *i, struct outcome *o)
+{
+	bool first = *i == 1;
+
+	for (const char *p = argv[*i] + 1; *p != '\0'; p++) {
+		char letter = *p, flag[3] = {'-', *p, '\0'};
+		const char *value = p[1] != '\0' ? p + 1 : NULL, *next = *i + 1 < argc ? argv[*i + 1] : NULL;
+		enum takes how = takes(letter);
+
+		if (how == UNKNOWN)
+			return usage(o, CAUSE_USAGE, "there is no such flag", flag, NULL);
+		if (how == FLAG)
+			value = NULL;
+		else if (value == NULL && next != NULL && (how == VALUE || (how == UNLESS_DASH && *next != '-'))) {
+			value = next;
+			++*i;
+		}
+		if (how == VALUE && value == NULL)
+			return usage(o, CAUSE_USAGE, "it takes a value", flag, NULL);
+		if (take(opt, letter, value, first, o) == -1)
+			return -1;
+		if (how != FLAG)
+			return 0;
+	}
+	return 0;
+}
+
+static int
+take_long_flag(struct options *opt, const char *flag, bool first, struct outcome *o)
+{
+	if (!first)
+		return usage(o, CAUSE_USAGE, "a long flag may only be the first argument", flag, NULL);
+	if (strcmp(flag, "--version") == 0)
+		opt->mode = MODE_VERSION;
+	else if (strcmp(flag, "--help") == 0)
+		opt->mode = MODE_HELP;
+	else
+		return usage(o, CAUSE_USAGE, "there is no such flag", flag, NULL);
+	return 0;
+}
+
+static void
+take_personality(struct options *opt, const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/'), *name = slash == NULL ? argv0 : slash + 1;
+
+	if (strcmp(name, "mailq") == 0)
+		opt->mode = MODE_LIST;
+	else if (strcmp(name, "newaliases") == 0)
+		opt->mode = MODE_ALIASES;
+}
+
+int
+options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
+{
+	int i;
+
+	*opt = (struct options){0};
+	if (argc > 0)
+		take_personality(opt, argv[0]);
+	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (argv[i][1] == '-' ? take_long_flag(opt, argv[i], i == 1, o) == -1 : take_cluster(opt, argc, argv, &i, o) == -1)
+			return -1;
+	}
+	if (i < argc) {
+		opt->recipient = argv + i;
+		opt->recipients = (size_t)(argc - i);
+	}
+	if (opt->mode == MODE_DELIVER && !opt->from_header && opt->recipients == 0)
+		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_NO_RECIPIENTS, "neither -t nor a recipient was given", "nothing to do");
+	return 0;
+}
+
+const char *
+options_help(void)
+{
+	return "usage: sendmail [-t] [-i] [-v] [-f sender] [-F name] [-N when] [-R full|hdrs] [-V id] [--] [recipient ...] < message\n"
+	    "  -t         recipients from To, Cc and Bcc, and those on the command line\n"
+	    "  -i         a line with a lone dot is data\n"
+	    "  -f sender  envelope sender; '' or '<>' for the null sender\n"
+	    "  -F name    full name for a From field that has to be made\n"
+	    "  -v         show the dialogue with the smarthost\n"
+	    "  -N, -R, -V ask for delivery status notifications (never|success,failure,delay; full|hdrs; envelope id)\n"
+	    "  -bp        list the queue         -bi  check the alias file\n"
+	    "  --version  print the version      --help  print this\n"
+	    "Other flags of Sendmail are accepted or refused as sendmail(8) says. Configuration: sendmail.conf(5).\n";
+}

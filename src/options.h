@@ -1,0 +1,41 @@
+/*
+ * The sendmail command line (CONTRACT section 2): Sendmail 8's letters, clustered or not, values attached or not, into one struct.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "outcome.h"
+
+enum mode { MODE_DELIVER, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
+
+enum error_mode { ERRORS_PRINT, ERRORS_QUIET };
+
+struct options {
+	enum mode mode;
+	bool from_header;		/* -t */
+	bool ignore_dots;		/* -i */
+	bool verbose;			/* -v */
+	bool requiretls;		/* -O requiretls=yes */
+	enum error_mode errors;
+	const char *sender;		/* -f, -r; NULL: none */
+	const char *full_name;		/* -F */
+	const char *config;		/* -C */
+	const char *log_tag;		/* -L */
+	unsigned notify;		/* -N: enum dsn_notify, 0: not asked */
+	const char *ret;		/* -R: "FULL", "HDRS" or NULL */
+	const char *envid;		/* -V */
+	char **recipient;		/* what follows the flags; borrowed from argv */
+	size_t recipients;
+};
+
+/*
+ * Reads argv. argv[0] chooses a personality (mailq, newaliases). -1: 64, o. Everything in opt is borrowed from argv.
+ */
+int options_parse(struct options *opt, int argc, char **argv, struct outcome *o);
+
+/* The text of --help. */
+const char *options_help(void);
+
+#endif

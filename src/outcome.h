@@ -1,0 +1,103 @@
+/*
+ * What became of it: a failure as a value, and the one table of exit statuses (CONTRACT section 6).
+ *
+ * Whatever can fail returns 0 or -1 and, when -1, has filled in a struct outcome: the exit status it asks for, the stage it
+ * happened at, what happened and why in words for a person, the smarthost's reply where there was one, and the cause, which
+ * explain.c turns into "likely because" and "what to do".
+ */
+#ifndef OUTCOME_H
+#define OUTCOME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum stage {
+	STAGE_NONE,
+	STAGE_USAGE, STAGE_CONFIG, STAGE_SECRET, STAGE_INPUT, STAGE_MESSAGE, STAGE_ENVELOPE,
+	STAGE_LOOKUP, STAGE_CONNECT, STAGE_BANNER, STAGE_EHLO, STAGE_STARTTLS, STAGE_TLS, STAGE_AUTH,
+	STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_DOT,
+	STAGE_COUNT
+};
+
+/* Why it failed, as far as it is known; explain.c has the words for each. CAUSE_REPLY: the reply itself tells. */
+enum cause {
+	CAUSE_NONE,
+	CAUSE_REPLY,
+	CAUSE_USAGE,			/* a flag or argument that is not understood */
+	CAUSE_NOT_YET,			/* a flag for something this version lacks */
+	CAUSE_DAEMON,			/* -bd, -bD */
+	CAUSE_CONFIG_MISSING,		/* no configuration anywhere */
+	CAUSE_CONFIG_UNREADABLE,
+	CAUSE_CONFIG_WRONG,
+	CAUSE_CONFIG_EXPOSED,		/* a password in a file that others can read */
+	CAUSE_NO_DOMAIN,		/* a bare name, and nothing to complete it with */
+	CAUSE_CONFIG_FLAG,		/* -C names a file that it may not */
+	CAUSE_SECRET_MISSING,
+	CAUSE_SECRET_UNREADABLE,
+	CAUSE_SECRET_COMMAND,		/* the command that prints the secret failed */
+	CAUSE_INPUT,			/* standard input closed or unreadable */
+	CAUSE_SPACE,			/* nowhere to keep a large message */
+	CAUSE_HEADER_TOO_LARGE,
+	CAUSE_LOOP,			/* more than 50 Received fields */
+	CAUSE_NO_RECIPIENTS,
+	CAUSE_BAD_ADDRESS,
+	CAUSE_ALIAS,			/* a name whose alias leads to nothing that can be sent to */
+	CAUSE_NEEDS_SMTPUTF8,
+	CAUSE_NEEDS_8BITMIME,
+	CAUSE_TOO_LARGE,		/* more than the SIZE the smarthost announced */
+	CAUSE_NO_HOST,			/* the name does not exist */
+	CAUSE_LOOKUP,			/* the look-up failed for now */
+	CAUSE_UNREACHABLE,		/* refused, no route */
+	CAUSE_TIMEOUT,
+	CAUSE_LOST,			/* the connection ended early */
+	CAUSE_NONSENSE,			/* not SMTP, or beyond its bounds */
+	CAUSE_NO_STARTTLS,
+	CAUSE_INJECTED,			/* octets in clear after the answer to STARTTLS */
+	CAUSE_TLS,			/* the handshake failed otherwise */
+	CAUSE_TLS_CLIENT_CERT,		/* our own certificate or key cannot be used */
+	CAUSE_CERT_CA,			/* signed by nobody we trust */
+	CAUSE_CERT_EXPIRED,
+	CAUSE_CERT_NOT_YET,
+	CAUSE_CERT_NAME,
+	CAUSE_CERT_OTHER,
+	CAUSE_CERT_FINGERPRINT,
+	CAUSE_NO_TRUST_STORE,
+	CAUSE_CLEAR_AUTH,		/* credentials would go in clear over a network */
+	CAUSE_NO_AUTH_OFFERED,
+	CAUSE_NO_COMMON_MECHANISM,
+	CAUSE_NO_REQUIRETLS,
+	CAUSE_SYSTEM,			/* a system call failed that does not */
+	CAUSE_BUG,
+	CAUSE_COUNT
+};
+
+struct outcome {
+	int status;		/* from sysexits.h; 0: it went well, or nothing is known yet */
+	enum stage stage;
+	enum cause cause;
+	int code;		/* the smarthost's reply code, else 0 */
+	char enhanced[12];	/* its enhanced status code ("5.1.1"), else "" */
+	char what[384];		/* what happened: "cannot connect to smtp.example.com port 587" */
+	char why[512];		/* why: the smarthost's words, or the system's; may hold any octet, print through vis(3) */
+};
+
+/* Fills in o. what is a printf format. Returns -1, so that a caller can return it. */
+int outcome_set(struct outcome *o, int status, enum stage stage, enum cause cause, const char *why, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/*
+ * The exit status that a reply code asks for at a stage (CONTRACT section 6, "By stage"). code: 400 to 599; enhanced: "" where
+ * there is none.
+ */
+int outcome_status(enum stage stage, int code, const char *enhanced);
+
+/* Whichever of two statuses wins when there are several fates (78 77 76 65 67 69 68 75); 0 loses against all. */
+int outcome_worse(int a, int b);
+
+/* True where the same attempt may go well later: 68, 75, and what ends a try at one smarthost but not the message. */
+bool outcome_temporary(const struct outcome *o);
+
+/* The short name of a stage, as the log has it: "rcpt". */
+const char *outcome_stage_name(enum stage stage);
+
+#endif

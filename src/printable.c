@@ -1,0 +1,34 @@
+/*
+ * Octets from outside made fit for a terminal, a log line or a message. See printable.h.
+ */
+#define LIBBSD_NETBSD_VIS
+#include <string.h>
+#include <vis.h>
+#include "printable.h"
+
+static void
+add(struct buf *b, const char *s, size_t n, size_t max, int flags)
+{
+	size_t shown = n < max ? n : max;
+	char *to;
+
+	if (shown > 0) {
+		to = buf_room(b, 4 * shown + 1);
+		b->len += (size_t)strvisx(to, s, shown, flags);
+		buf_end(b);
+	}
+	if (shown < n)
+		buf_puts(b, "...");
+}
+
+void
+printable_add(struct buf *b, const char *s, size_t n, size_t max)
+{
+	add(b, s, n, max, VIS_CSTYLE | VIS_OCTAL | VIS_NL | VIS_TAB);
+}
+
+void
+printable_quoted(struct buf *b, const char *s, size_t n, size_t max)
+{
+	add(b, s, n, max, VIS_CSTYLE | VIS_OCTAL | VIS_NL | VIS_TAB | VIS_DQ);
+}

@@ -1,0 +1,179 @@
+/*
+ * What a person and the log are told. See report.h.
+ */
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "explain.h"
+#include "log.h"
+#include "printable.h"
+#include "report.h"
+
+static void
+put(int fd, const struct buf *b)
+{
+	size_t done = 0;
+
+	while (done < b->len) {
+		ssize_t n = write(fd, b->data + done, b->len - done);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;	/* nobody is there to be told */
+		done += (size_t)n;
+	}
+}
+
+static void
+add_failure(struct buf *b, const struct outcome *o)
+{
+	const struct explanation *e = explain(o);
+
+	buf_puts(b, "sendmail: ");
+	printable_add(b, o->what, strlen(o->what), sizeof(o->what));
+	if (o->why[0] != '\0') {
+		buf_puts(b, ": ");
+		printable_add(b, o->why, strlen(o->why), sizeof(o->why));
+	}
+	if (b->data[b->len - 1] != '.')
+		buf_putc(b, '.');
+	if (e->cause[0] != '\0')
+		buf_printf(b, " Likely cause: %s.", e->cause);
+	if (e->remedy[0] != '\0')
+		buf_printf(b, " Remedy: %s.", e->remedy);
+	buf_putc(b, '\n');
+}
+
+void
+report_failure(int fd, const struct outcome *o)
+{
+	struct buf b = {0};
+
+	add_failure(&b, o);
+	put(fd, &b);
+	buf_free(&b);
+}
+
+static bool
+same(const struct outcome *a, const struct outcome *b)
+{
+	return a->status == b->status && strcmp(a->what, b->what) == 0 && strcmp(a->why, b->why) == 0;
+}
+
+void
+report_result(int fd, const struct result *r)
+{
+	const struct envelope *e = r->envelope;
+	struct buf b = {0};
+	bool told = false;
+
+	for (size_t i = 0; i < r->tries && r->outcome.status != 0; i++) {
+		add_failure(&b, &r->tried[i]);
+		told = told || same(&r->outcome, &r->tried[i]);
+	}
+	if (r->outcome.status != 0 && !told)
+		add_failure(&b, &r->outcome);
+	for (size_t i = 0; e != NULL && i < e->bads; i++)
+		add_failure(&b, &e->bad[i]);
+	for (size_t i = 0; e != NULL && i < e->count; i++)
+		if (e->rcpt[i].fate != NULL)
+			add_failure(&b, e->rcpt[i].fate);
+	if (b.len > 0 && log_error() != NULL)
+		buf_printf(&b, "sendmail: %s.\n", log_error());
+	put(fd, &b);
+	buf_free(&b);
+}
+
+static void
+add_recipients(struct buf *line, const struct envelope *e, enum rcpt_state state, const char *key)
+{
+	struct buf list = {0};
+
+	for (size_t i = 0; i < e->count && list.len < 1024; i++)
+		if (e->rcpt[i].state == state)
+			buf_printf(&list, "%s%s", list.len > 0 ? "," : "", e->rcpt[i].path);
+	if (list.len > 0)
+		log_field(line, key, list.data);
+	buf_free(&list);
+}
+
+/* The first failure there is to tell: of the run, of an address, of a recipient. */
+static const struct outcome *
+first_failure(const struct result *r)
+{
+	if (r->outcome.status != 0)
+		return &r->outcome;
+	for (size_t i = 0; r->envelope != NULL && i < r->envelope->count; i++)
+		if (r->envelope->rcpt[i].fate != NULL)
+			return r->envelope->rcpt[i].fate;
+	if (r->envelope != NULL && r->envelope->bads > 0)
+		return &r->envelope->bad[0];
+	return NULL;
+}
+
+static void
+add_envelope(struct buf *line, const struct result *r)
+{
+	const struct envelope *e = r->envelope;
+
+	if (r->message_id[0] != '\0')
+		log_field(line, "msgid", r->message_id);
+	if (e == NULL)
+		return;
+	log_field(line, "from", e->sender);
+	add_recipients(line, e, RCPT_DONE, "to");
+	add_recipients(line, e, RCPT_FAILED, "failed");
+	log_number(line, "recipients", (long long)e->count);
+	log_number(line, "sent", (long long)envelope_count(e, RCPT_DONE));
+	log_number(line, "size", (long long)r->size);
+}
+
+static void
+add_smarthost(struct buf *line, const struct result *r)
+{
+	if (r->smarthost == NULL)
+		return;
+	log_field(line, "smarthost", r->smarthost->host);
+	log_number(line, "port", r->smarthost->port);
+	if (r->address[0] != '\0')
+		log_field(line, "address", r->address);
+	if (r->tls[0] != '\0')
+		log_field(line, "tls", r->tls);
+	if (r->auth[0] != '\0') {
+		log_field(line, "auth", r->auth);
+		log_field(line, "user", r->smarthost->user != NULL ? r->smarthost->user : "");
+	}
+	if (r->reply[0] != '\0')
+		log_field(line, "reply", r->reply);
+	if (r->dsn_dropped)
+		log_field(line, "dropped", "DSN");
+}
+
+void
+report_log(const struct result *r)
+{
+	const struct outcome *o = first_failure(r);
+	size_t sent = r->envelope == NULL ? 0 : envelope_count(r->envelope, RCPT_DONE);
+	struct buf line = {0};
+
+	log_field(&line, "status", o == NULL ? "sent" : sent > 0 ? "partial" : "failed");
+	log_number(&line, "exit", r->status);
+	log_number(&line, "uid", (long long)getuid());
+	add_envelope(&line, r);
+	add_smarthost(&line, r);
+	if (o != NULL) {
+		log_field(&line, "stage", outcome_stage_name(o->stage));
+		log_field(&line, "error", o->what);
+		log_field(&line, "why", o->why);
+	}
+	if (r->warning[0] != '\0')
+		log_field(&line, "warning", r->warning);
+	for (size_t i = 0; i < r->tries && r->outcome.status == 0; i++)
+		log_field(&line, "passed-over", r->tried[i].what);
+	log_number(&line, "ms", clock_now() - r->started);
+	log_write(o == NULL ? LOG_INFO : o->status == EX_TEMPFAIL ? LOG_WARNING : LOG_ERR, &line);
+	buf_free(&line);
+}

@@ -1,0 +1,23 @@
+/*
+ * What a person and the log are told: outcome -> words on standard error (CONTRACT section 6), one log line.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <stddef.h>
+#include "mail/envelope.h"
+#include "outcome.h"
+#include "submit.h"
+
+/*
+ * Writes "sendmail: what: why. Likely cause: ... Remedy: ..." to fd: one line of printable characters, all else through vis(3).
+ */
+void report_failure(int fd, const struct outcome *o);
+
+/* A line for each smarthost that was given up, for the run as a whole, for each recipient that failed, and for each address that is none. */
+void report_result(int fd, const struct result *r);
+
+/* The run's log line. */
+void report_log(const struct result *r);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * The message on the wire. See body.h.
+ */
+#include <string.h>
+#include "smtp/body.h"
+
+#define BLOCK 65536
+
+/* Writes a block with dots stuffed; *at_start: whether the block begins at the start of a line, and then whether the next one does. */
+static int
+write_stuffed(struct stream *s, const char *p, size_t n, bool *at_start)
+{
+	const char *end = p + n, *from = p, *dot;
+
+	if (n == 0)
+		return 0;
+	if (*at_start && *p == '.' && stream_write(s, ".", 1) == -1)
+		return -1;
+	while ((dot = memmem(p, (size_t)(end - p), "\n.", 2)) != NULL) {
+		dot++;
+		if (stream_write(s, from, (size_t)(dot - from)) == -1 || stream_write(s, ".", 1) == -1)
+			return -1;
+		from = dot;
+		p = dot;
+	}
+	*at_start = end[-1] == '\n';
+	return stream_write(s, from, (size_t)(end - from));
+}
+
+static int
+write_block(struct stream *s, const char *p, size_t n, bool stuffed, bool *at_start)
+{
+	return stuffed ? write_stuffed(s, p, n, at_start) : stream_write(s, p, n);
+}
+
+int
+body_write(struct stream *s, struct message *m, bool stuffed, struct outcome *o)
+{
+	struct buf header = {0};
+	char scratch[BLOCK];
+	const char *p;
+	uint64_t offset = 0;
+	bool at_start = true;
+	ptrdiff_t n;
+	int r;
+
+	header_write(&m->header, &header);
+	buf_puts(&header, "\r\n");
+	r = write_block(s, header.data, header.len, stuffed, &at_start);
+	buf_free(&header);
+	while (r == 0 && (n = store_read(&m->body, offset, &p, scratch, sizeof(scratch), o)) != 0) {
+		if (n < 0)
+			return -1;
+		r = write_block(s, p, (size_t)n, stuffed, &at_start);
+		offset += (uint64_t)n;
+	}
+	return r;
+}

@@ -1,0 +1,174 @@
+/*
+ * The client side of SMTP: greet, secure, sign in. See client.h; the transaction is in transaction.c.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "smtp/auth.h"
+#include "smtp/client.h"
+
+/* Reads the reply to what was last asked. */
+static int
+hear(struct client *c, enum stage stage, const char *to, struct outcome *o)
+{
+	char doing[300];
+
+	(void)snprintf(doing, sizeof(doing), "waiting for %s of %s port %u", to, c->host->host, (unsigned)c->host->port);
+	return reply_read(&c->reply, &c->stream, c->trace, stage, doing, o);
+}
+
+static int
+say(struct client *c, enum stage stage, const char *line, struct outcome *o)
+{
+	trace_line(c->trace, '>', line, strlen(line));
+	if (stream_puts(&c->stream, line) == -1 || stream_puts(&c->stream, "\r\n") == -1 || stream_flush(&c->stream) == -1)
+		return stream_fail(&c->stream, stage, "sending to the smarthost", o);
+	return 0;
+}
+
+static int
+greet(struct client *c, struct outcome *o)
+{
+	if (hear(c, STAGE_BANNER, "the greeting", o) == -1)
+		return -1;
+	if (c->reply.code == 220)
+		return 0;
+	return reply_fail(&c->reply, STAGE_BANNER, o, "%s does not accept connections", c->host->host);
+}
+
+/* The configured name; else the host's own if it has a dot; else the literal of the address that we connect from (RFC 5321 section 4.1.3). */
+static const char *
+ehlo_name(const struct client *c, char *buffer, size_t size)
+{
+	if (c->ehlo != NULL)
+		return c->ehlo;
+	if (gethostname(buffer, size) == 0) {
+		buffer[size - 1] = '\0';
+		if (strchr(buffer, '.') != NULL && strspn(buffer, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(buffer))
+			return buffer;
+	}
+	return c->dialed.local;
+}
+
+/* EHLO, and where it is refused for good HELO, which offers nothing (RFC 5321 section 3.2). */
+static int
+introduce(struct client *c, struct outcome *o)
+{
+	char host[256], line[300];
+	const char *name = ehlo_name(c, host, sizeof(host));
+
+	(void)snprintf(line, sizeof(line), "EHLO %s", name);
+	if (say(c, STAGE_EHLO, line, o) == -1 || hear(c, STAGE_EHLO, "the answer to EHLO", o) == -1)
+		return -1;
+	c->can_quit = true;
+	if (c->reply.code / 100 == 2) {
+		capability_parse(&c->cap, &c->reply);
+		return 0;
+	}
+	memset(&c->cap, 0, sizeof(c->cap));
+	(void)reply_fail(&c->reply, STAGE_EHLO, o, "%s refused EHLO %s", c->host->host, name);
+	if (c->reply.code / 100 != 5)
+		return -1;
+	(void)snprintf(line, sizeof(line), "HELO %s", name);
+	if (say(c, STAGE_EHLO, line, o) == -1 || hear(c, STAGE_EHLO, "the answer to HELO", o) == -1)
+		return -1;
+	if (c->reply.code / 100 == 2)
+		return 0;
+	return reply_fail(&c->reply, STAGE_EHLO, o, "%s refused EHLO and HELO %s", c->host->host, name);
+}
+
+static int
+secure(struct client *c, struct outcome *o)
+{
+	const struct smarthost *h = c->host;
+	struct tls_policy policy = {
+		.name = h->tls_name != NULL ? h->tls_name : h->host, .ca_file = h->tls_ca_file, .fingerprint = h->tls_fingerprint,
+		.certificate = h->tls_certificate, .key = h->tls_key, .min_version = h->tls_min_version,
+	};
+	struct tls *tls = tls_new(&policy, o);
+
+	c->can_quit = false;
+	if (tls == NULL || stream_start_tls(&c->stream, tls, o) == -1)
+		return -1;
+	c->secure = true;
+	(void)strlcpy(c->tls, tls_describe(tls), sizeof(c->tls));
+	if (c->trace != NULL)
+		c->trace->tls = true;
+	trace_note(c->trace, "%s with %s, verified", c->tls, policy.name);
+	return 0;
+}
+
+/*
+ * STARTTLS (RFC 3207). What came in clear behind the answer was put there by somebody else, and what EHLO said before is forgotten.
+ */
+static int
+start_tls(struct client *c, struct outcome *o)
+{
+	if (!c->cap.starttls)
+		return outcome_set(o, EX_PROTOCOL, STAGE_STARTTLS, CAUSE_NO_STARTTLS, "it does not offer STARTTLS",
+		    "cannot secure the connection to %s port %u", c->host->host, (unsigned)c->host->port);
+	if (say(c, STAGE_STARTTLS, "STARTTLS", o) == -1 || hear(c, STAGE_STARTTLS, "the answer to STARTTLS", o) == -1)
+		return -1;
+	if (c->reply.code != 220)
+		return reply_fail(&c->reply, STAGE_STARTTLS, o, "%s refused STARTTLS", c->host->host);
+	c->can_quit = false;
+	if (stream_pending(&c->stream) > 0)
+		return outcome_set(o, EX_PROTOCOL, STAGE_STARTTLS, CAUSE_INJECTED, "text came in clear after the answer to STARTTLS",
+		    "cannot secure the connection to %s port %u", c->host->host, (unsigned)c->host->port);
+	if (secure(c, o) == -1)
+		return -1;
+	return introduce(c, o);
+}
+
+static int
+sign_in(struct client *c, struct outcome *o)
+{
+	if (!auth_wanted(c->host))
+		return 0;
+	if (!c->secure && !dial_is_loopback(c->dialed.address))
+		return outcome_set(o, EX_CONFIG, STAGE_AUTH, CAUSE_CLEAR_AUTH, "tls is \"none\", and it is not on this machine",
+		    "refusing to send the password to %s in clear", c->host->host);
+	return auth_sign_in(&c->stream, c->host, &c->cap, c->trace, c->mechanism, o);
+}
+
+static int
+open_session(struct client *c, struct outcome *o)
+{
+	if (c->host->tls == TLS_MODE_IMPLICIT && secure(c, o) == -1)
+		return -1;
+	if (greet(c, o) == -1 || introduce(c, o) == -1)
+		return -1;
+	if (c->host->tls == TLS_MODE_STARTTLS && start_tls(c, o) == -1)
+		return -1;
+	return sign_in(c, o);
+}
+
+int
+client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o)
+{
+	memset(c, 0, sizeof(*c));
+	c->host = host;
+	c->ehlo = ehlo;
+	c->trace = trace;
+	if (trace != NULL)
+		trace->tls = false;
+	if (dial(&c->dialed, host->host, host->port, deadline, trace, o) == -1)
+		return -1;
+	stream_init(&c->stream, c->dialed.fd, deadline);
+	if (open_session(c, o) == 0)
+		return 0;
+	client_close(c);
+	return -1;
+}
+
+void
+client_close(struct client *c)
+{
+	if (c->can_quit && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
+		trace_line(c->trace, '>', "QUIT", 4);
+		if (stream_puts(&c->stream, "QUIT\r\n") == 0)
+			(void)stream_flush(&c->stream);
+	}
+	stream_close(&c->stream);
+}

@@ -1,0 +1,51 @@
+/*
+ * The client side of SMTP (RFC 5321, RFC 6409): greet, secure, authenticate, send, quit; and what may share a flight (RFC 2920).
+ *
+ * One struct client is one connection. client_open() brings it to where mail can be sent; client_send() sends one message, in as many
+ * transactions as the smarthost's limit on recipients asks for; client_close() ends it.
+ */
+#ifndef SMTP_CLIENT_H
+#define SMTP_CLIENT_H
+
+#include "config.h"
+#include "mail/envelope.h"
+#include "mail/message.h"
+#include "net/dial.h"
+#include "net/stream.h"
+#include "smtp/capability.h"
+#include "smtp/reply.h"
+#include "trace.h"
+
+struct client {
+	const struct smarthost *host;
+	const char *ehlo;		/* configured name, or NULL */
+	struct trace *trace;
+	struct dialed dialed;
+	struct stream stream;
+	struct capability cap;
+	struct reply reply;		/* the last one */
+	bool secure;			/* TLS, the smarthost verified */
+	bool committed;			/* a recipient's verdict was read, or octets of a message left: no other smarthost may be tried */
+	bool last;			/* no other smarthost would be tried anyway: the message may share a flight with its envelope */
+	bool can_quit;			/* nothing is due that a QUIT would be taken for a part of */
+	bool dsn_dropped;		/* a DSN was asked for and is not offered */
+	char tls[64];			/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "" */
+	char mechanism[32];		/* of AUTH, or "" */
+};
+
+/*
+ * Connects, greets, secures and signs in, all before the deadline. host, ehlo and trace are borrowed. -1: o by stage; the connection is closed.
+ */
+int client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o);
+
+/*
+ * Sends m to those recipients of e that are RCPT_PENDING; stream.deadline, which the caller may have moved, bounds it. 0: each of them is RCPT_DONE or RCPT_FAILED with a
+ * fate of its own. -1: o says what befell the message as a whole; recipients that are neither are left RCPT_PENDING. The message may have been converted
+ * on the way (8BITMIME not offered).
+ */
+int client_send(struct client *c, struct envelope *e, struct message *m, struct outcome *o);
+
+/* Says QUIT without waiting for its answer, if the connection still stands, and closes. */
+void client_close(struct client *c);
+
+#endif

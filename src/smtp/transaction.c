@@ -1,0 +1,476 @@
+/*
+ * One message to its recipients: MAIL, RCPT, DATA or BDAT, in flights where PIPELINING is offered, in further transactions where
+ * the smarthost takes no more recipients in this one (RFC 5321 sections 3.3 and 4.5.3.1.10; RFC 1870, 2920, 3030, 3461, 6152, 6531, 8689).
+ *
+ * A flight is written whole, then its replies are read in the same order. How far a transaction has come is seen from the
+ * recipients' states; nothing else is kept.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include "mail/address.h"
+#include "mail/encode.h"
+#include "mail/mime.h"
+#include "smtp/body.h"
+#include "smtp/client.h"
+
+#define FLIGHT_MAX	1000	/* recipients; Postfix forgives as many beyond its limit (smtpd_recipient_overshoot_limit) */
+#define INLINE_MAX	65536	/* octets of a message that may share a flight with its envelope */
+
+/* What one transaction is doing. */
+struct transaction {
+	struct client *c;
+	struct envelope *e;
+	struct message *m;
+	struct outcome *o;
+	uint64_t size;
+	bool eight_bit;		/* BODY=8BITMIME is needed */
+	bool whole;		/* the message and its end have gone, and what became of it is not known */
+	size_t limit;		/* recipients that the smarthost took in an earlier transaction before it said enough; 0: not known */
+};
+
+static int
+put(struct transaction *t, const struct buf *line)
+{
+	trace_line(t->c->trace, '>', line->data, line->len);
+	if (stream_write(&t->c->stream, line->data, line->len) == -1)
+		return -1;
+	return stream_puts(&t->c->stream, "\r\n");
+}
+
+/* xtext of RFC 3461 section 4. */
+static void
+add_xtext(struct buf *b, const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s > 0x20 && *s < 0x7f && *s != '+' && *s != '=')
+			buf_putc(b, *s);
+		else
+			buf_printf(b, "+%02X", (unsigned char)*s);
+}
+
+static bool
+wants_dsn(const struct envelope *e)
+{
+	return e->notify != 0 || e->ret != NULL || e->envid != NULL;
+}
+
+static int
+put_mail(struct transaction *t)
+{
+	const struct capability *cap = &t->c->cap;
+	struct buf b = {0};
+	int r;
+
+	buf_printf(&b, "MAIL FROM:<%s>", t->e->sender);
+	if (cap->size)
+		buf_printf(&b, " SIZE=%llu", (unsigned long long)t->size);
+	if (t->eight_bit && cap->eight_bit)
+		buf_puts(&b, " BODY=8BITMIME");
+	if (t->e->utf8 && cap->utf8)
+		buf_puts(&b, " SMTPUTF8");
+	if (t->e->requiretls)
+		buf_puts(&b, " REQUIRETLS");
+	if (cap->dsn && t->e->ret != NULL)
+		buf_printf(&b, " RET=%s", t->e->ret);
+	if (cap->dsn && t->e->envid != NULL) {
+		buf_puts(&b, " ENVID=");
+		add_xtext(&b, t->e->envid);
+	}
+	r = put(t, &b);
+	buf_free(&b);
+	return r;
+}
+
+static void
+add_notify(struct buf *b, unsigned notify)
+{
+	static const struct { unsigned bit; const char *word; } words[] = {
+		{DSN_NEVER, "NEVER"}, {DSN_SUCCESS, "SUCCESS"}, {DSN_FAILURE, "FAILURE"}, {DSN_DELAY, "DELAY"},
+	};
+	const char *separator = " NOTIFY=";
+
+	for (size_t i = 0; i < 4; i++)
+		if ((notify & words[i].bit) != 0) {
+			buf_printf(b, "%s%s", separator, words[i].word);
+			separator = ",";
+		}
+}
+
+static int
+put_rcpt(struct transaction *t, const struct recipient *r)
+{
+	const char *original = r->original != NULL ? r->original : r->path;
+	struct buf b = {0};
+	int status;
+
+	buf_printf(&b, "RCPT TO:<%s>", r->path);
+	if (t->c->cap.dsn && wants_dsn(t->e)) {
+		add_notify(&b, t->e->notify);
+		if (!address_is_utf8(original)) {
+			buf_puts(&b, " ORCPT=rfc822;");
+			add_xtext(&b, original);
+		}
+	}
+	status = put(t, &b);
+	buf_free(&b);
+	return status;
+}
+
+static int
+hear(struct transaction *t, enum stage stage, const char *to)
+{
+	char doing[300];
+	int r;
+
+	(void)snprintf(doing, sizeof(doing), "waiting for the answer of %s to %s", t->c->host->host, to);
+	r = reply_read(&t->c->reply, &t->c->stream, t->c->trace, stage, doing, t->o);
+	if (r == -1 && t->whole)
+		(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
+	if (r == -1 || t->c->reply.code == 421)
+		t->c->can_quit = false;	/* nobody listens, and QUIT may not stand in a flight behind DATA */
+	return r;
+}
+
+static int
+flush(struct transaction *t, enum stage stage)
+{
+	if (stream_flush(&t->c->stream) == 0)
+		return 0;
+	return stream_fail(&t->c->stream, stage, "sending to the smarthost", t->o);
+}
+
+static int
+read_mail(struct transaction *t)
+{
+	if (hear(t, STAGE_MAIL, "MAIL") == -1)
+		return -1;
+	if (t->c->reply.code / 100 == 2)
+		return 0;
+	return reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
+}
+
+/* "Too many recipients": the rest go in a further transaction. 552 is how it was said before RFC 5321. */
+static bool
+says_enough(const struct reply *r)
+{
+	if (r->code != 452 && r->code != 552)
+		return false;
+	return r->enhanced[0] == '\0' || strcmp(r->enhanced + 1, ".5.3") == 0;
+}
+
+/*
+ * The verdict on recipient i. taken: recipients taken in this transaction before it. *enough is set where it is left for the next one.
+ */
+static int
+read_rcpt(struct transaction *t, size_t i, size_t taken, bool *enough)
+{
+	struct recipient *r = &t->e->rcpt[i];
+	struct outcome fate;
+
+	if (hear(t, STAGE_RCPT, "RCPT") == -1)
+		return -1;
+	t->c->committed = true;
+	if (t->c->reply.code / 100 == 2) {
+		r->state = RCPT_TAKEN;
+		return 0;
+	}
+	if (t->c->reply.code == 421)
+		return reply_fail(&t->c->reply, STAGE_RCPT, t->o, "%s ended the session at <%s>", t->c->host->host, r->path);
+	if (taken > 0 && says_enough(&t->c->reply)) {
+		*enough = true;
+		return 0;
+	}
+	(void)reply_fail(&t->c->reply, STAGE_RCPT, &fate, "<%s> was refused by %s", r->path, t->c->host->host);
+	envelope_fail(t->e, i, &fate);
+	return 0;
+}
+
+static size_t
+next_pending(const struct envelope *e, size_t i)
+{
+	while (i < e->count && e->rcpt[i].state != RCPT_PENDING)
+		i++;
+	return i;
+}
+
+/* The message and its end, without waiting for the answer. */
+static int
+put_message(struct transaction *t, bool chunked)
+{
+	char line[64];
+
+	t->c->can_quit = false;
+	t->c->committed = true;
+	t->o->status = 0;
+	if (chunked) {
+		(void)snprintf(line, sizeof(line), "BDAT %llu LAST", (unsigned long long)t->size);
+		trace_line(t->c->trace, '>', line, strlen(line));
+		if (stream_puts(&t->c->stream, line) == -1 || stream_puts(&t->c->stream, "\r\n") == -1)
+			return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
+	}
+	trace_note(t->c->trace, "the message, %llu octets", (unsigned long long)t->size);
+	if (body_write(&t->c->stream, t->m, !chunked, t->o) == -1)
+		return t->o->status != 0 ? -1 : stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
+	t->whole = true;
+	if (!chunked && stream_puts(&t->c->stream, ".\r\n") == -1)
+		return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
+	return flush(t, STAGE_DATA);
+}
+
+/*
+ * Reads the verdict on the message; those who were taken have got it, or have not. Where nobody was taken nothing was sent, whatever it says.
+ */
+static int
+read_verdict(struct transaction *t, bool anybody)
+{
+	t->whole = t->whole && anybody;
+	if (hear(t, STAGE_DOT, "the message") == -1)
+		return -1;
+	t->whole = false;
+	t->c->can_quit = true;
+	if (!anybody)
+		return 0;
+	if (t->c->reply.code / 100 != 2)
+		return reply_fail(&t->c->reply, STAGE_DOT, t->o, "%s refused the message", t->c->host->host);
+	for (size_t i = 0; i < t->e->count; i++)
+		if (t->e->rcpt[i].state == RCPT_TAKEN)
+			t->e->rcpt[i].state = RCPT_DONE;
+	return 0;
+}
+
+/* The answer to DATA. *go: 354. Where nobody was taken a 354 is answered with a lone dot. */
+static int
+read_data(struct transaction *t, bool anybody, bool *go)
+{
+	if (hear(t, STAGE_DATA, "DATA") == -1)
+		return -1;
+	*go = t->c->reply.code == 354;
+	if (*go && !anybody) {
+		*go = false;
+		t->c->can_quit = false;
+		if (stream_puts(&t->c->stream, ".\r\n") == -1 || flush(t, STAGE_DATA) == -1 || read_verdict(t, false) == -1)
+			return -1;
+		return 0;
+	}
+	if (!*go && anybody)
+		return reply_fail(&t->c->reply, STAGE_DATA, t->o, "%s refused the message", t->c->host->host);
+	return 0;
+}
+
+/* What the last flight of the envelope ends with. */
+enum ending { END_NONE, END_DATA, END_MESSAGE };
+
+static int
+put_ending(struct transaction *t, enum ending ending)
+{
+	struct buf b = {0};
+	int r = 0;
+
+	if (ending == END_MESSAGE)
+		return put_message(t, true);
+	if (ending == END_DATA) {
+		buf_puts(&b, "DATA");
+		r = put(t, &b);
+		buf_free(&b);
+	}
+	return r;
+}
+
+/*
+ * Writes a flight: MAIL (the first time), up to max pending recipients from *next on, and the ending if they are the last. Its recipients
+ * are noted in batch; returns their number, or -1.
+ */
+static ptrdiff_t
+put_flight(struct transaction *t, bool first, size_t *next, size_t *batch, size_t max, enum ending *ending)
+{
+	size_t n = 0;
+
+	if (first && put_mail(t) == -1)
+		return stream_fail(&t->c->stream, STAGE_MAIL, "sending to the smarthost", t->o);
+	for (; n < max && *next < t->e->count; *next = next_pending(t->e, *next + 1)) {
+		if (put_rcpt(t, &t->e->rcpt[*next]) == -1)
+			return stream_fail(&t->c->stream, STAGE_RCPT, "sending to the smarthost", t->o);
+		batch[n++] = *next;
+	}
+	if (*next < t->e->count)
+		*ending = END_NONE;
+	t->o->status = 0;
+	if (put_ending(t, *ending) == -1)
+		return t->o->status != 0 ? -1 : stream_fail(&t->c->stream, STAGE_DATA, "sending to the smarthost", t->o);
+	return flush(t, STAGE_MAIL) == -1 ? -1 : (ptrdiff_t)n;
+}
+
+/*
+ * After MAIL was refused in a flight: the answers to what came behind it are read and mean nothing, but for a 354, which
+ * waits for a message, and is given a lone dot. Where a recipient was taken nevertheless that would send an empty message: then the
+ * connection is dropped.
+ */
+static void
+drain_flight(struct transaction *t, size_t n, enum ending ending)
+{
+	struct outcome kept = *t->o;
+	bool go, clear = true;
+
+	for (size_t i = 0; i < n && clear; i++)
+		clear = hear(t, STAGE_RCPT, "RCPT") == 0 && t->c->reply.code / 100 != 2;
+	if (!clear)
+		t->c->can_quit = false;
+	else if (ending == END_DATA)
+		(void)read_data(t, false, &go);
+	else if (ending == END_MESSAGE)
+		(void)read_verdict(t, false);
+	*t->o = kept;
+}
+
+/* Whether octets of the message may go before the envelope's verdicts are known. */
+static enum ending
+choose_ending(const struct transaction *t)
+{
+	if (!t->c->cap.pipelining)
+		return END_NONE;
+	if (!t->c->cap.chunking)
+		return END_DATA;
+	return t->c->last && t->size <= INLINE_MAX ? END_MESSAGE : END_NONE;
+}
+
+/* The envelope, in as many flights as it takes, and what its last flight ended with. */
+static int
+send_envelope(struct transaction *t, size_t *taken, enum ending *ending)
+{
+	size_t max = t->c->cap.pipelining ? (t->limit > 0 && t->limit < FLIGHT_MAX ? t->limit : FLIGHT_MAX) : 1;
+	size_t next = next_pending(t->e, 0), *batch = mem_grow(NULL, max, sizeof(*batch));
+	bool first = true, enough = false;
+	ptrdiff_t n = 0;
+	int r = 0;
+
+	if (!t->c->cap.pipelining)
+		r = put_mail(t) == -1 ? stream_fail(&t->c->stream, STAGE_MAIL, "sending to the smarthost", t->o) :
+		    flush(t, STAGE_MAIL) == -1 ? -1 : read_mail(t);
+	first = t->c->cap.pipelining;
+	while (r == 0 && next < t->e->count && !enough && (t->limit == 0 || *taken < t->limit)) {
+		*ending = choose_ending(t);
+		n = put_flight(t, first, &next, batch, max, ending);
+		if (n == -1)
+			r = -1;
+		else if (first && (r = read_mail(t)) == -1 && t->o->cause == CAUSE_REPLY && t->c->reply.code != 421)
+			drain_flight(t, (size_t)n, *ending);
+		for (ptrdiff_t i = 0; r == 0 && i < n; i++) {
+			r = read_rcpt(t, batch[i], *taken, &enough);
+			*taken += r == 0 && t->e->rcpt[batch[i]].state == RCPT_TAKEN;
+		}
+		first = false;
+	}
+	if (enough)
+		t->limit = *taken;
+	free(batch);
+	return r;
+}
+
+/* One transaction. -1: the message as a whole has failed. */
+static int
+transact(struct transaction *t)
+{
+	enum ending ending = END_NONE;
+	struct buf data = {0};
+	size_t taken = 0;
+	bool go = false;
+	int r = send_envelope(t, &taken, &ending);
+
+	if (r == -1)
+		return -1;
+	if (ending == END_MESSAGE)
+		return read_verdict(t, taken > 0);
+	if (ending == END_NONE && taken == 0)
+		return 0;
+	if (t->c->cap.chunking)
+		return put_message(t, true) == -1 ? -1 : read_verdict(t, true);
+	if (ending == END_NONE) {
+		buf_puts(&data, "DATA");
+		r = put(t, &data) == -1 ? stream_fail(&t->c->stream, STAGE_DATA, "sending to the smarthost", t->o) : flush(t, STAGE_DATA);
+		buf_free(&data);
+	}
+	if (r == -1 || read_data(t, taken > 0, &go) == -1)
+		return -1;
+	if (!go)
+		return 0;
+	return put_message(t, false) == -1 ? -1 : read_verdict(t, true);
+}
+
+/* Those whose address the smarthost cannot take are told so; the sender's address is everybody's. */
+static int
+check_utf8(struct transaction *t)
+{
+	struct outcome fate;
+
+	if (!t->e->utf8 || t->c->cap.utf8)
+		return 0;
+	if (address_is_utf8(t->e->sender))
+		return outcome_set(t->o, EX_DATAERR, STAGE_MAIL, CAUSE_NEEDS_SMTPUTF8, "it does not offer SMTPUTF8 (5.6.7)",
+		    "%s cannot take the sender <%s>", t->c->host->host, t->e->sender);
+	for (size_t i = 0; i < t->e->count; i++) {
+		struct recipient *r = &t->e->rcpt[i];
+
+		if (r->state != RCPT_PENDING || !address_is_utf8(r->path))
+			continue;
+		(void)outcome_set(&fate, EX_DATAERR, STAGE_RCPT, CAUSE_NEEDS_SMTPUTF8, "it does not offer SMTPUTF8 (5.6.7)",
+		    "%s cannot take the recipient <%s>", t->c->host->host, r->path);
+		envelope_fail(t->e, i, &fate);
+	}
+	return 0;
+}
+
+static bool
+header_is_8bit(const struct message *m)
+{
+	for (size_t i = 0; i < m->header.count; i++)
+		if (encode_is_8bit(m->header.field[i].text, m->header.field[i].len))
+			return true;
+	return false;
+}
+
+/* What must hold before MAIL: size, body type, SMTPUTF8, REQUIRETLS. */
+static int
+prepare(struct transaction *t)
+{
+	const struct client *c = t->c;
+	const char *host = c->host->host;
+	char why[120];
+
+	if (t->e->requiretls && (!c->secure || !c->cap.requiretls))
+		return outcome_set(t->o, EX_UNAVAILABLE, STAGE_MAIL, CAUSE_NO_REQUIRETLS, "it does not offer REQUIRETLS",
+		    "the message asks for TLS all the way, and %s cannot promise it", host);
+	if (mime_needed(t->m, c->cap.eight_bit) && mime_convert(t->m, c->cap.eight_bit, t->o) == -1)
+		return -1;
+	t->eight_bit = t->m->eight_bit || (header_is_8bit(t->m) && !(t->e->utf8 && c->cap.utf8));
+	if (t->eight_bit && !c->cap.eight_bit)
+		return outcome_set(t->o, EX_DATAERR, STAGE_MESSAGE, CAUSE_NEEDS_8BITMIME, "it does not offer 8BITMIME",
+		    "the header holds 8-bit text that cannot be encoded, and %s cannot take it", host);
+	t->size = message_size(t->m);
+	if (c->cap.size_max > 0 && t->size > c->cap.size_max) {
+		(void)snprintf(why, sizeof(why), "it has %llu octets, and %llu are the most", (unsigned long long)t->size,
+		    (unsigned long long)c->cap.size_max);
+		return outcome_set(t->o, EX_DATAERR, STAGE_MAIL, CAUSE_TOO_LARGE, why, "the message is too large for %s", host);
+	}
+	return check_utf8(t);
+}
+
+int
+client_send(struct client *c, struct envelope *e, struct message *m, struct outcome *o)
+{
+	struct transaction t = {.c = c, .e = e, .m = m, .o = o};
+	size_t before;
+
+	*o = (struct outcome){0};
+	if (prepare(&t) == -1)
+		return -1;
+	c->dsn_dropped = wants_dsn(e) && !c->cap.dsn;
+	while ((before = envelope_count(e, RCPT_PENDING)) > 0) {
+		if (transact(&t) == -1)
+			return -1;
+		if (envelope_count(e, RCPT_PENDING) == before)
+			return outcome_set(o, EX_SOFTWARE, STAGE_RCPT, CAUSE_BUG, "no recipient was decided", "a transaction came to nothing");
+	}
+	return 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * The heart: one message, its envelope, the smarthosts in order -> what became of it.
+ */
+#ifndef SUBMIT_H
+#define SUBMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "clock.h"
+#include "config.h"
+#include "mail/envelope.h"
+#include "mail/message.h"
+#include "outcome.h"
+#include "trace.h"
+
+/* All that a run has to tell. */
+struct result {
+	int status;			/* exit status */
+	struct outcome outcome;		/* of the run as a whole: status 0 if only recipients failed, or nothing */
+	struct outcome *tried;		/* why each smarthost that was given up failed, in order; owned */
+	size_t tries;
+	const struct envelope *envelope;	/* NULL: it never came so far */
+	char message_id[256];
+	uint64_t size;			/* octets of the message as it was sent */
+	const struct smarthost *smarthost;	/* the last one tried, or NULL */
+	char address[64];
+	char tls[64];			/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "" */
+	char auth[32];			/* mechanism, or "" */
+	char reply[256];		/* the last reply to the message: "250 2.0.0 Ok: queued as 4ABC" */
+	char warning[256];		/* of the alias file, or "" */
+	bool dsn_dropped;		/* a DSN was asked for and could not be had */
+	msec started;
+};
+
+/*
+ * Sends m to all of e's pending recipients through the smarthosts of c, in order (CONTRACT section 5). Each recipient ends RCPT_DONE or
+ * RCPT_FAILED; r->outcome is the failure of the message as a whole where there was one (then -1), the worst of r->tried where no smarthost could
+ * be used at all. The caller ends r with submit_free().
+ */
+int submit(struct result *r, const struct config *c, struct envelope *e, struct message *m, msec deadline, struct trace *t);
+
+/* The exit status for what r and its envelope say (CONTRACT section 6, "With several fates"). */
+int submit_status(const struct result *r);
+
+void submit_free(struct result *r);
+
+#endif
