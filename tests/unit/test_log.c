@@ -1,0 +1,159 @@
+/*
+ * Log lines and reports: no value from outside can make a field, a line, or reach a terminal unescaped.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "log.h"
+#include "report.h"
+#include "trace.h"
+
+static void
+fields(void **state)
+{
+	static const struct { const char *value, *shown; } rows[] = {
+		{"a@b.c", "k=a@b.c"}, {"", "k=\"\""}, {"two words", "k=\"two words\""}, {"a=b", "k=\"a=b\""}, {"say \"hi\"", "k=\"say \\\"hi\\\"\""},
+		{"x\nstatus=sent", "k=\"x\\nstatus=sent\""}, {"esc\033[2J", "k=\"esc\\033[2J\""}, {"back\\slash", "k=\"back\\\\slash\""},
+		{"gr\xc3\xbc", "k=\"gr\\303\\274\""}, {"cr\r", "k=\"cr\\r\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf b = {0};
+
+		log_field(&b, "k", rows[i].value);
+		assert_string_equal(b.data, rows[i].shown);
+		for (size_t k = 0; k < b.len; k++)
+			assert_in_range(b.data[k], 0x20, 0x7e);
+		buf_free(&b);
+	}
+}
+
+static void
+lines_and_bounds(void **state)
+{
+	struct buf b = {0};
+	char longer[3000];
+
+	(void)state;
+	memset(longer, 'y', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	log_field(&b, "a", "1");
+	log_number(&b, "n", -5);
+	assert_string_equal(b.data, "a=1 n=-5");
+	log_field(&b, "long", longer);
+	assert_in_range(b.len, 500, 600);
+	buf_free(&b);
+}
+
+static void
+log_file(void **state)
+{
+	char name[] = "/tmp/test_log.XXXXXX", got[400];
+	struct buf b = {0};
+	int fd = mkstemp(name);
+	ssize_t n;
+
+	(void)state;
+	log_open(LOG_TO_FILE, name, "tag\nx");
+	log_field(&b, "status", "sent");
+	log_write(LOG_INFO, &b);
+	assert_null(log_error());
+	n = read(fd, got, sizeof(got) - 1);
+	assert_true(n > 0);
+	got[n] = '\0';
+	assert_non_null(strstr(got, " tag\\nx["));
+	assert_non_null(strstr(got, "]: status=sent\n"));
+	assert_ptr_equal(strchr(got, '\n'), got + n - 1);
+	(void)close(fd);
+	(void)unlink(name);
+	log_open(LOG_TO_FILE, "/nonexistent/log", NULL);
+	log_write(LOG_INFO, &b);
+	assert_non_null(strstr(log_error(), "/nonexistent/log: No such file"));
+	log_open(LOG_TO_FILE, "/dev/full", NULL);
+	log_write(LOG_INFO, &b);
+	assert_non_null(strstr(log_error(), "No space"));
+	buf_free(&b);
+}
+
+/* What fn writes to a descriptor. */
+static void
+captured(char *out, size_t size, const struct outcome *o)
+{
+	int fd[2];
+	ssize_t n;
+
+	assert_int_equal(pipe(fd), 0);
+	report_failure(fd[1], o);
+	(void)close(fd[1]);
+	n = read(fd[0], out, size - 1);
+	assert_true(n > 0);
+	out[n] = '\0';
+	(void)close(fd[0]);
+}
+
+static void
+a_failure_in_words(void **state)
+{
+	struct outcome o;
+	char out[2048];
+
+	(void)state;
+	(void)outcome_set(&o, EX_NOUSER, STAGE_RCPT, CAUSE_REPLY, "550 5.1.1 No \033[31msuch\nuser\xff", "<a@b> was refused by h");
+	o.code = 550;
+	(void)strlcpy(o.enhanced, "5.1.1", sizeof(o.enhanced));
+	captured(out, sizeof(out), &o);
+	assert_int_equal(strncmp(out, "sendmail: <a@b> was refused by h: 550 5.1.1 No ", 47), 0);
+	assert_non_null(strstr(out, "Likely cause: there is no such recipient."));
+	assert_non_null(strstr(out, "Remedy: "));
+	for (size_t i = 0; i + 1 < strlen(out); i++)
+		assert_in_range(out[i], 0x20, 0x7e);
+	assert_int_equal(out[strlen(out) - 1], '\n');
+}
+
+static void
+dialogue(void **state)
+{
+	struct trace t;
+	char out[400];
+	int fd[2];
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	trace_init(&t, fd[1]);
+	trace_line(&t, '<', "250 \033x\r", 7);
+	t.tls = true;
+	trace_line(&t, '>', "QUIT", 4);
+	trace_note(&t, "%d", 5);
+	(void)close(fd[1]);
+	n = read(fd[0], out, sizeof(out) - 1);
+	assert_true(n > 0);
+	out[n] = '\0';
+	assert_non_null(strstr(out, " clear S: 250 \\033x\\r\n"));
+	assert_non_null(strstr(out, " tls   C: QUIT\n"));
+	assert_non_null(strstr(out, " tls   *  5\n"));
+	(void)close(fd[0]);
+	trace_init(&t, -1);
+	trace_line(&t, '<', "x", 1);
+	trace_line(NULL, '<', "x", 1);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fields), cmocka_unit_test(lines_and_bounds), cmocka_unit_test(log_file), cmocka_unit_test(a_failure_in_words),
+		cmocka_unit_test(dialogue),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
