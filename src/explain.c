@@ -104,6 +104,7 @@ static const struct by_reply {
 	{STAGE_AUTH, 454, NULL, NULL, {"the smarthost's own trouble with its list of users", "try again later"}},
 	{STAGE_AUTH, 4, NULL, NULL, {"the smarthost's own trouble", "try again later"}},
 	{STAGE_AUTH, 0, NULL, NULL, {"the account may not sign in this way", "check user, password and auth, and ask the provider"}},
+	{STAGE_MAIL, 530, NULL, "authentication", {"it takes mail only from those who sign in", "set user and password"}},
 	{STAGE_MAIL, 530, "5.7.0", NULL, {"tls is \"none\", and it wants TLS", "set tls to \"starttls\" or \"implicit\""}},
 	{STAGE_MAIL, 0, NULL, "starttls", {"tls is \"none\", and it wants TLS", "set tls to \"starttls\" or \"implicit\""}},
 	{STAGE_MAIL, 530, NULL, NULL, {"it takes mail only from those who sign in", "set user and password"}},

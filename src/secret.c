@@ -1,6 +1,8 @@
 /*
  * Where a password or a token comes from. See secret.h.
  */
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,22 +51,23 @@ from_file(struct buf *out, const char *name, const char *what, msec deadline, st
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	else
 		errno = ENOENT;	/* never from the current directory, which is the caller's choice */
-	/* A FIFO that somebody fills is allowed; one that nobody fills ends with the deadline. */
-	while (fd != -1 && out->len <= SECRET_MAX && left > 0) {
+	/* A FIFO that somebody will fill is waited for, but not beyond the deadline. */
+	while (fd != -1 && out->len <= SECRET_MAX && (left = clock_left(deadline)) > 0) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+
+		n = -1;
+		if (poll(&p, 1, left) <= 0)
+			continue;
 		n = read(fd, buf_room(out, 4096), 4096);
 		if (n > 0) {
 			out->len += (size_t)n;
 			buf_end(out);
-		} else if (n == -1 && errno == EAGAIN) {
-			struct pollfd p = {.fd = fd, .events = POLLIN};
-
-			left = clock_left(deadline);
-			(void)poll(&p, 1, left);
-		} else if (n == 0 || errno != EINTR)
+		} else if (n == 0 || (errno != EINTR && errno != EAGAIN))
 			break;
 	}
 	if (fd == -1 || n == -1)
-		r = outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_SECRET_UNREADABLE, left > 0 ? strerror(errno) : "nothing came before the deadline",
+		r = outcome_set(o, left > 0 ? EX_CONFIG : EX_TEMPFAIL, STAGE_SECRET, CAUSE_SECRET_UNREADABLE,
+		    left > 0 ? strerror(errno) : "nothing came before the deadline",
 		    "cannot read the %s from %s", what, path);
 	else
 		r = finish(out, what, path, o);
@@ -74,21 +77,27 @@ from_file(struct buf *out, const char *name, const char *what, msec deadline, st
 	return r;
 }
 
-/* In the child: empty standard input, out and err into the pipes, a process group of its own. */
+/*
+ * In the child: empty standard input, out and err into the pipes, a process group of its own. It ends with us. Of an environment that is not to be
+ * trusted, since the program is setuid or setgid, it gets nothing.
+ */
 static _Noreturn void
 run_command(const char *command, int out, int err)
 {
+	static const char *const clean[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	int null = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
 	(void)setpgid(0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGXFSZ, SIG_DFL);
 	if (dup2(null, STDIN_FILENO) == -1 || dup2(out, STDOUT_FILENO) == -1 || dup2(err, STDERR_FILENO) == -1)
 		_exit(126);
 	closefrom(3);
-	(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	(void)execle("/bin/sh", "sh", "-c", command, (char *)NULL, getauxval(AT_SECURE) != 0 ? clean : (const char *const *)environ);
 	_exit(127);
 }
 
@@ -105,7 +114,7 @@ collect(int fd, struct buf *into, size_t max)
 	return n > 0 || (n == -1 && (errno == EINTR || errno == EAGAIN));
 }
 
-/* Reads both pipes to their end; false if the deadline passes first. */
+/* Reads both pipes to their end; false if the deadline passes first, or more comes than a secret may have. */
 static bool
 collect_both(int out_fd, struct buf *out, int err_fd, struct buf *err, msec deadline)
 {
@@ -114,7 +123,7 @@ collect_both(int out_fd, struct buf *out, int err_fd, struct buf *err, msec dead
 	while (p[0].fd != -1 || p[1].fd != -1) {
 		int left = clock_left(deadline);
 
-		if (left == 0)
+		if (left == 0 || out->len > SECRET_MAX)
 			return false;
 		if (poll(p, 2, left) <= 0)
 			continue;
@@ -183,7 +192,7 @@ from_command(struct buf *out, const char *command, const char *what, msec deadli
 	if (pid != -1) {
 		(void)setpgid(pid, pid);
 		status = reap(pid, collect_both(out_pipe[0], out, err_pipe[0], &err, deadline), deadline);
-		r = status == 0 ? finish(out, what, "its command", o) : command_failed(status, &err, what, o);
+		r = status == 0 || out->len > SECRET_MAX ? finish(out, what, "its command", o) : command_failed(status, &err, what, o);
 	}
 	if (out_pipe[0] != -1)
 		(void)close(out_pipe[0]);
@@ -197,6 +206,7 @@ int
 secret_get(struct buf *out, const struct secret_source *src, const char *what, msec deadline, struct outcome *o)
 {
 	const char *value = src->kind == SECRET_ENV ? secure_getenv(src->value) : src->value;
+	char from[300];
 
 	*out = (struct buf){0};
 	switch (src->kind) {
@@ -205,13 +215,14 @@ secret_get(struct buf *out, const struct secret_source *src, const char *what, m
 	case SECRET_COMMAND:
 		return from_command(out, value, what, deadline, o);
 	case SECRET_TEXT:
+		buf_puts(out, value);
+		return finish(out, what, "the configuration", o);
 	case SECRET_ENV:
-		if (value != NULL && *value != '\0') {
-			buf_puts(out, value);
-			return 0;
-		}
-		return outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_SECRET_MISSING, "it is empty or not set",
-		    "cannot use the %s from the environment variable %s", what, src->value);
+		(void)snprintf(from, sizeof(from), "the environment variable %s", src->value);
+		if (value == NULL)
+			return outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_SECRET_MISSING, "it is not set", "cannot use the %s from %s", what, from);
+		buf_puts(out, value);
+		return finish(out, what, from, o);
 	case SECRET_NONE:
 		break;
 	}

@@ -15,7 +15,7 @@
 
 /*
  * Gets the secret, at most SECRET_MAX octets, one line end at its end taken off; any octet but NUL. A command runs by /bin/sh -c with an empty standard
- * input in a process group of its own, is killed when the deadline passes, and must exit 0. -1: o (78; 75 for a command that was too slow).
+ * input in a process group of its own, is killed when the deadline passes, and must exit 0. -1: o (78; 75 for a command or FIFO that was too slow).
  * what: how a person calls it ("password of smarthost smtp.example.com"). The caller ends out with buf_wipe().
  */
 int secret_get(struct buf *out, const struct secret_source *src, const char *what, msec deadline, struct outcome *o);

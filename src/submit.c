@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include "mem.h"
 #include "smtp/client.h"
 #include "submit.h"
@@ -78,10 +79,11 @@ int
 submit(struct result *r, const struct config *c, struct envelope *e, struct message *m, msec deadline, struct trace *t)
 {
 	struct client *client = mem_alloc(sizeof(*client));
-	struct outcome o = {0};
+	struct outcome o;
 	int status = -1;
 	bool next = true;
 
+	(void)outcome_set(&o, EX_SOFTWARE, STAGE_NONE, CAUSE_BUG, "there is none", "no smarthost to send to");
 	for (size_t i = 0; i < c->smarthosts && status == -1 && next; i++) {
 		o = (struct outcome){0};
 		status = try(r, c, client, i, e, m, deadline, t, &o, &next);
@@ -113,6 +115,8 @@ submit_status(const struct result *r)
 			status = outcome_worse(status, r->envelope->rcpt[i].fate->status);
 	for (size_t i = 0; i < r->envelope->bads; i++)
 		status = outcome_worse(status, r->envelope->bad[i].status);
+	if (status == 0 && envelope_count(r->envelope, RCPT_DONE) < r->envelope->count)
+		return EX_SOFTWARE;	/* whatever went wrong, it did not go well */
 	return status;
 }
 

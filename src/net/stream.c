@@ -347,6 +347,8 @@ stream_fail(const struct stream *s, enum stage stage, const char *doing, struct 
 
 	if (s->error == STREAM_TOO_LONG)
 		return outcome_set(o, EX_PROTOCOL, stage, CAUSE_NONSENSE, s->why, "%s", doing);
+	if (s->tls != NULL && tls_refused(s->tls))
+		return outcome_set(o, EX_PROTOCOL, stage, CAUSE_TLS_CLIENT_CERT, s->why, "%s", doing);
 	if (s->error == STREAM_TIMEOUT)
 		cause = CAUSE_TIMEOUT;
 	return outcome_set(o, EX_TEMPFAIL, stage, cause, s->why, "%s", doing);

@@ -40,6 +40,7 @@ struct tls {
 	int bad_error;			/* X509_V_ERR_... */
 	int bad_depth;			/* 0: the server's own */
 	bool open;			/* handshake done and the peer verified */
+	bool refused;			/* an alert said that our certificate is wrong or missing; in TLS 1.3 it comes after the handshake */
 	bool broken;			/* nothing more is said, not even goodbye */
 	char error[160];
 	char describe[96];
@@ -391,7 +392,8 @@ tls_attach(struct tls *t, int fd, struct outcome *o)
 		param = SSL_get0_param(t->ssl);
 		SSL_set_app_data(t->ssl, t);
 		SSL_set_connect_state(t->ssl);
-		X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+		/* a common name is no host name (RFC 9525 section 2) */
+		X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 		if (t->numeric)
 			ok = X509_VERIFY_PARAM_set1_ip_asc(param, t->name) == 1;
 		else
@@ -591,6 +593,7 @@ no_octets(struct tls *t, int r, int sys)
 	if (error == SSL_ERROR_ZERO_RETURN)
 		return TLS_EOF;
 	t->broken = true;
+	t->refused = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL && is_certificate_alert(ERR_GET_REASON(ERR_peek_error()));
 	if (error == SSL_ERROR_SYSCALL && sys == 0)
 		return TLS_EOF;
 	/* many servers close without close_notify; a reply cut short is noticed by its missing line end */
@@ -639,6 +642,12 @@ const char *
 tls_error(struct tls *t)
 {
 	return t->error;
+}
+
+bool
+tls_refused(const struct tls *t)
+{
+	return t->refused;
 }
 
 const char *

@@ -51,6 +51,9 @@ ptrdiff_t tls_write(struct tls *tls, const void *p, size_t n);
 /* The last failure of a read or write in words; static or owned by tls. */
 const char *tls_error(struct tls *tls);
 
+/* True where that failure says that the other side does not take our certificate, or wants one. */
+bool tls_refused(const struct tls *tls);
+
 /* The name that the policy verifies; owned by tls. */
 const char *tls_name(const struct tls *tls);
 

@@ -42,22 +42,34 @@ text_or_empty(const char *s)
 	return s == NULL ? "" : s;
 }
 
-/* Replaces each place where the secret stands in the reply by "***". */
+/* Replaces by "***" each place in the reply where at least so many of the secret's first octets stand, as far as they go. */
 static void
-mask(struct reply *r, const struct buf *secret)
+mask(struct reply *r, const struct buf *secret, size_t least)
 {
-	char *p = r->text;
+	size_t out = 0;
 
-	if (secret->len < 1)
-		return;
-	while ((p = memmem(p, (size_t)(r->text + r->len - p), secret->data, secret->len)) != NULL) {
-		size_t rest = (size_t)(r->text + r->len - (p + secret->len)), stars = secret->len < 3 ? secret->len : 3;
+	for (size_t in = 0; in < r->len; ) {
+		size_t same = 0;
 
-		memset(p, '*', stars);
-		memmove(p + stars, p + secret->len, rest + 1);
-		r->len -= secret->len - stars;
-		p += stars;
+		while (same < secret->len && in + same < r->len && r->text[in + same] == secret->data[same])
+			same++;
+		if (same > 0 && same >= least) {
+			for (size_t i = 0; i < same && i < 3; i++)
+				r->text[out++] = '*';
+			in += same;
+		} else
+			r->text[out++] = r->text[in++];
 	}
+	r->text[out] = '\0';
+	r->len = out;
+}
+
+/* The secret itself where it stands whole; of what was sent also the beginning, since servers cut the commands that they quote. */
+static void
+mask_all(struct attempt *a)
+{
+	mask(&a->reply, &a->secret, a->secret.len);
+	mask(&a->reply, &a->response, a->response.len < 8 ? a->response.len : 8);
 }
 
 /*
@@ -74,20 +86,19 @@ answer(struct attempt *a)
 			(void)strlcpy(a->outcome->why, "it answered with something that is not SMTP", sizeof(a->outcome->why));
 		return -1;
 	}
-	mask(&a->reply, &a->secret);
-	mask(&a->reply, &a->response);
+	mask_all(a);
 	reply_words(&a->reply, words, sizeof(words));
 	trace_line(a->trace, '<', words, strlen(words));
 	return 0;
 }
 
-/* Sends one line, of which the trace shows only what is no secret, and reads the answer. */
+/* Sends one line, of which the trace shows only what is no secret, and reads the answer, which tells of a failed write as well. */
 static int
 say(struct attempt *a, const char *shown, const char *line)
 {
 	trace_line(a->trace, '>', shown, strlen(shown));
-	if (stream_puts(a->stream, line) == -1 || stream_puts(a->stream, "\r\n") == -1 || stream_flush(a->stream) == -1)
-		return stream_fail(a->stream, STAGE_AUTH, "sending AUTH", a->outcome);
+	if (stream_puts(a->stream, line) == 0 && stream_puts(a->stream, "\r\n") == 0)
+		(void)stream_flush(a->stream);
 	return answer(a);
 }
 
@@ -101,9 +112,9 @@ start(struct attempt *a, const char *mechanism, const char *response)
 	int r;
 
 	(void)snprintf(shown, sizeof(shown), "AUTH %s%s", mechanism, initial ? " ***" : "");
-	buf_printf(&line, "AUTH %s", mechanism);
+	buf_printf(&line, "AUTH %s%s", mechanism, initial ? " " : "");
 	if (initial)
-		buf_printf(&line, " %s", *response == '\0' ? "=" : response);
+		buf_puts(&line, *response == '\0' ? "=" : response);
 	r = say(a, shown, line.data);
 	if (r == 0 && !initial && response != NULL && a->reply.code == 334)
 		r = say(a, "***", response);
@@ -192,7 +203,7 @@ end_bearer(struct attempt *a, const char *end)
 	(void)snprintf(words, sizeof(words), " %s", (const char *)json);
 	(void)strlcat(a->reply.text, words, sizeof(a->reply.text));
 	a->reply.len = strlen(a->reply.text);
-	mask(&a->reply, &a->secret);
+	mask_all(a);
 	return 0;
 }
 
@@ -289,12 +300,12 @@ run(const struct mechanism *m, struct stream *s, const struct smarthost *h, stru
 	buf_wipe(&a.secret);
 	buf_wipe(&a.response);
 	stream_forget(s);
-	if (r == -1)
-		return -1;
-	if (a.reply.code == 235)
-		return 1;
-	(void)reply_fail(&a.reply, STAGE_AUTH, o, "%s refused to sign %s in (AUTH %s)", h->host, text_or_empty(h->user), m->name);
-	return a.reply.code == 504 ? 0 : -1;
+	if (r == 0 && a.reply.code != 235)
+		(void)reply_fail(&a.reply, STAGE_AUTH, o, "%s refused to sign %s in (AUTH %s)", h->host, text_or_empty(h->user), m->name);
+	if (r == 0)
+		r = a.reply.code == 235 ? 1 : a.reply.code == 504 ? 0 : -1;
+	explicit_bzero(&a.reply, sizeof(a.reply));	/* one that broke off may hold what was not masked yet */
+	return r;
 }
 
 int

@@ -18,13 +18,13 @@ hear(struct client *c, enum stage stage, const char *to, struct outcome *o)
 	return reply_read(&c->reply, &c->stream, c->trace, stage, doing, o);
 }
 
-static int
-say(struct client *c, enum stage stage, const char *line, struct outcome *o)
+/* A write that fails is told by whoever reads the answer: what the smarthost said before the line broke comes first. */
+static void
+say(struct client *c, const char *line)
 {
 	trace_line(c->trace, '>', line, strlen(line));
-	if (stream_puts(&c->stream, line) == -1 || stream_puts(&c->stream, "\r\n") == -1 || stream_flush(&c->stream) == -1)
-		return stream_fail(&c->stream, stage, "sending to the smarthost", o);
-	return 0;
+	if (stream_puts(&c->stream, line) == 0 && stream_puts(&c->stream, "\r\n") == 0)
+		(void)stream_flush(&c->stream);
 }
 
 static int
@@ -51,7 +51,26 @@ ehlo_name(const struct client *c, char *buffer, size_t size)
 	return c->dialed.local;
 }
 
-/* EHLO, and where it is refused for good HELO, which offers nothing (RFC 5321 section 3.2). */
+/* HELO offers nothing. A smarthost that has refused EHLO for good and hangs up is told by that refusal, which o holds. */
+static int
+say_helo(struct client *c, const char *name, struct outcome *o)
+{
+	struct outcome refused = *o;
+	char line[300];
+
+	(void)snprintf(line, sizeof(line), "HELO %s", name);
+	say(c, line);
+	if (hear(c, STAGE_EHLO, "the answer to HELO", o) == -1) {
+		if (o->cause == CAUSE_LOST)
+			*o = refused;
+		return -1;
+	}
+	if (c->reply.code / 100 == 2)
+		return 0;
+	return reply_fail(&c->reply, STAGE_EHLO, o, "%s refused EHLO and HELO %s", c->host->host, name);
+}
+
+/* EHLO, and where it is refused for good HELO (RFC 5321 section 3.2). */
 static int
 introduce(struct client *c, struct outcome *o)
 {
@@ -59,7 +78,8 @@ introduce(struct client *c, struct outcome *o)
 	const char *name = ehlo_name(c, host, sizeof(host));
 
 	(void)snprintf(line, sizeof(line), "EHLO %s", name);
-	if (say(c, STAGE_EHLO, line, o) == -1 || hear(c, STAGE_EHLO, "the answer to EHLO", o) == -1)
+	say(c, line);
+	if (hear(c, STAGE_EHLO, "the answer to EHLO", o) == -1)
 		return -1;
 	c->can_quit = true;
 	if (c->reply.code / 100 == 2) {
@@ -68,14 +88,7 @@ introduce(struct client *c, struct outcome *o)
 	}
 	memset(&c->cap, 0, sizeof(c->cap));
 	(void)reply_fail(&c->reply, STAGE_EHLO, o, "%s refused EHLO %s", c->host->host, name);
-	if (c->reply.code / 100 != 5)
-		return -1;
-	(void)snprintf(line, sizeof(line), "HELO %s", name);
-	if (say(c, STAGE_EHLO, line, o) == -1 || hear(c, STAGE_EHLO, "the answer to HELO", o) == -1)
-		return -1;
-	if (c->reply.code / 100 == 2)
-		return 0;
-	return reply_fail(&c->reply, STAGE_EHLO, o, "%s refused EHLO and HELO %s", c->host->host, name);
+	return c->reply.code / 100 == 5 ? say_helo(c, name, o) : -1;
 }
 
 static int
@@ -108,7 +121,8 @@ start_tls(struct client *c, struct outcome *o)
 	if (!c->cap.starttls)
 		return outcome_set(o, EX_PROTOCOL, STAGE_STARTTLS, CAUSE_NO_STARTTLS, "it does not offer STARTTLS",
 		    "cannot secure the connection to %s port %u", c->host->host, (unsigned)c->host->port);
-	if (say(c, STAGE_STARTTLS, "STARTTLS", o) == -1 || hear(c, STAGE_STARTTLS, "the answer to STARTTLS", o) == -1)
+	say(c, "STARTTLS");
+	if (hear(c, STAGE_STARTTLS, "the answer to STARTTLS", o) == -1)
 		return -1;
 	if (c->reply.code != 220)
 		return reply_fail(&c->reply, STAGE_STARTTLS, o, "%s refused STARTTLS", c->host->host);
@@ -124,12 +138,16 @@ start_tls(struct client *c, struct outcome *o)
 static int
 sign_in(struct client *c, struct outcome *o)
 {
+	int r;
+
 	if (!auth_wanted(c->host))
 		return 0;
 	if (!c->secure && !dial_is_loopback(c->dialed.address))
 		return outcome_set(o, EX_CONFIG, STAGE_AUTH, CAUSE_CLEAR_AUTH, "tls is \"none\", and it is not on this machine",
 		    "refusing to send the password to %s in clear", c->host->host);
-	return auth_sign_in(&c->stream, c->host, &c->cap, c->trace, c->mechanism, o);
+	r = auth_sign_in(&c->stream, c->host, &c->cap, c->trace, c->mechanism, o);
+	c->can_quit = r == 0 || o->cause != CAUSE_NONSENSE;	/* else it may still be waiting for a response */
+	return r;
 }
 
 static int
@@ -147,25 +165,31 @@ open_session(struct client *c, struct outcome *o)
 int
 client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o)
 {
+	int r;
+
 	memset(c, 0, sizeof(*c));
 	c->host = host;
 	c->ehlo = ehlo;
 	c->trace = trace;
 	if (trace != NULL)
 		trace->tls = false;
+	stream_init(&c->stream, -1, deadline);
 	if (dial(&c->dialed, host->host, host->port, deadline, trace, o) == -1)
 		return -1;
 	stream_init(&c->stream, c->dialed.fd, deadline);
-	if (open_session(c, o) == 0)
-		return 0;
-	client_close(c);
-	return -1;
+	r = open_session(c, o);
+	c->reply.code = 0;
+	if (r == -1)
+		client_close(c);
+	else
+		*o = (struct outcome){0};	/* EHLO or a mechanism may have been refused on the way */
+	return r;
 }
 
 void
 client_close(struct client *c)
 {
-	if (c->can_quit && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
+	if (c->can_quit && c->stream.fd != -1 && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
 		trace_line(c->trace, '>', "QUIT", 4);
 		if (stream_puts(&c->stream, "QUIT\r\n") == 0)
 			(void)stream_flush(&c->stream);

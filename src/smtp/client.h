@@ -23,7 +23,7 @@ struct client {
 	struct dialed dialed;
 	struct stream stream;
 	struct capability cap;
-	struct reply reply;		/* the last one */
+	struct reply reply;		/* the last one about the message; code 0 before */
 	bool secure;			/* TLS, the smarthost verified */
 	bool committed;			/* a recipient's verdict was read, or octets of a message left: no other smarthost may be tried */
 	bool last;			/* no other smarthost would be tried anyway: the message may share a flight with its envelope */
@@ -34,14 +34,14 @@ struct client {
 };
 
 /*
- * Connects, greets, secures and signs in, all before the deadline. host, ehlo and trace are borrowed. -1: o by stage; the connection is closed.
+ * Connects, greets, secures and signs in, all before the deadline. host, ehlo and trace are borrowed. -1: o by stage; the connection is closed. 0: o is empty.
  */
 int client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o);
 
 /*
  * Sends m to those recipients of e that are RCPT_PENDING; stream.deadline, which the caller may have moved, bounds it. 0: each of them is RCPT_DONE or RCPT_FAILED with a
  * fate of its own. -1: o says what befell the message as a whole; recipients that are neither are left RCPT_PENDING. The message may have been converted
- * on the way (8BITMIME not offered).
+ * on the way (8BITMIME not offered). A smarthost that refuses and hangs up while it is still written to is told by its own words, if they came.
  */
 int client_send(struct client *c, struct envelope *e, struct message *m, struct outcome *o);
 

@@ -74,16 +74,13 @@ nonsense(const char *line, const char *why, enum stage stage, const char *doing,
 	return outcome_set(o, EX_PROTOCOL, stage, CAUSE_NONSENSE, text, "%s", doing);
 }
 
-int
-reply_read(struct reply *r, struct stream *s, struct trace *t, enum stage stage, const char *doing, struct outcome *o)
+static int
+read_lines(struct reply *r, struct stream *s, struct trace *t, enum stage stage, const char *doing, struct outcome *o)
 {
 	char line[REPLY_LINE_MAX + 3];
 	const char *text;
 	bool last = false;
 
-	r->code = 0;
-	r->enhanced[0] = r->text[0] = '\0';
-	r->lines = r->len = 0;
 	while (!last) {
 		ptrdiff_t n = stream_readline(s, line, sizeof(line));
 		int code;
@@ -102,6 +99,18 @@ reply_read(struct reply *r, struct stream *s, struct trace *t, enum stage stage,
 		keep_line(r, text, (size_t)(line + n - text));
 	}
 	return 0;
+}
+
+int
+reply_read(struct reply *r, struct stream *s, struct trace *t, enum stage stage, const char *doing, struct outcome *o)
+{
+	r->code = 0;
+	r->enhanced[0] = r->text[0] = '\0';
+	r->lines = r->len = 0;
+	if (read_lines(r, s, t, stage, doing, o) == 0)
+		return 0;
+	r->code = 0;	/* half a reply says nothing */
+	return -1;
 }
 
 void

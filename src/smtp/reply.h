@@ -13,7 +13,7 @@
 #define REPLY_TEXT_MAX	16384	/* octets of text that are kept */
 
 struct reply {
-	int code;			/* 200 to 599 */
+	int code;			/* 200 to 599; 0: none was read */
 	char enhanced[12];		/* "5.1.1" or "" */
 	size_t lines;
 	size_t len;

@@ -4,6 +4,9 @@
  *
  * A flight is written whole, then its replies are read in the same order. How far a transaction has come is seen from the
  * recipients' states; nothing else is kept.
+ *
+ * A write that fails is not told where it fails: the stream then fails every call, but gives the replies that had come before. So whoever
+ * reads the next one learns what the smarthost said before it hung up, or else that the connection is gone, at the stage that it had reached.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 
 #define FLIGHT_MAX	1000	/* recipients; Postfix forgives as many beyond its limit (smtpd_recipient_overshoot_limit) */
 #define INLINE_MAX	65536	/* octets of a message that may share a flight with its envelope */
+#define DRAIN_MAX	10000	/* milliseconds that are spent on answers which mean nothing any more */
 
 /* What one transaction is doing. */
 struct transaction {
@@ -26,17 +30,21 @@ struct transaction {
 	struct outcome *o;
 	uint64_t size;
 	bool eight_bit;		/* BODY=8BITMIME is needed */
+	bool cut;		/* the line broke before all of the message had left: no answer can mean that it was taken */
 	bool whole;		/* the message and its end have gone, and what became of it is not known */
 	size_t limit;		/* recipients that the smarthost took in an earlier transaction before it said enough; 0: not known */
 };
 
-static int
-put(struct transaction *t, const struct buf *line)
+static void
+put(struct transaction *t, const char *line, size_t n)
 {
-	trace_line(t->c->trace, '>', line->data, line->len);
-	if (stream_write(&t->c->stream, line->data, line->len) == -1)
-		return -1;
-	return stream_puts(&t->c->stream, "\r\n");
+	struct stream *s = &t->c->stream;
+
+	if (s->error != STREAM_OK)
+		return;
+	trace_line(t->c->trace, '>', line, n);
+	if (stream_write(s, line, n) == 0)
+		(void)stream_puts(s, "\r\n");
 }
 
 /* xtext of RFC 3461 section 4. */
@@ -56,12 +64,11 @@ wants_dsn(const struct envelope *e)
 	return e->notify != 0 || e->ret != NULL || e->envid != NULL;
 }
 
-static int
+static void
 put_mail(struct transaction *t)
 {
 	const struct capability *cap = &t->c->cap;
 	struct buf b = {0};
-	int r;
 
 	buf_printf(&b, "MAIL FROM:<%s>", t->e->sender);
 	if (cap->size)
@@ -78,9 +85,8 @@ put_mail(struct transaction *t)
 		buf_puts(&b, " ENVID=");
 		add_xtext(&b, t->e->envid);
 	}
-	r = put(t, &b);
+	put(t, b.data, b.len);
 	buf_free(&b);
-	return r;
 }
 
 static void
@@ -98,12 +104,11 @@ add_notify(struct buf *b, unsigned notify)
 		}
 }
 
-static int
+static void
 put_rcpt(struct transaction *t, const struct recipient *r)
 {
 	const char *original = r->original != NULL ? r->original : r->path;
 	struct buf b = {0};
-	int status;
 
 	buf_printf(&b, "RCPT TO:<%s>", r->path);
 	if (t->c->cap.dsn && wants_dsn(t->e)) {
@@ -113,9 +118,8 @@ put_rcpt(struct transaction *t, const struct recipient *r)
 			add_xtext(&b, original);
 		}
 	}
-	status = put(t, &b);
+	put(t, b.data, b.len);
 	buf_free(&b);
-	return status;
 }
 
 static int
@@ -134,21 +138,16 @@ hear(struct transaction *t, enum stage stage, const char *to)
 }
 
 static int
-flush(struct transaction *t, enum stage stage)
-{
-	if (stream_flush(&t->c->stream) == 0)
-		return 0;
-	return stream_fail(&t->c->stream, stage, "sending to the smarthost", t->o);
-}
-
-static int
 read_mail(struct transaction *t)
 {
 	if (hear(t, STAGE_MAIL, "MAIL") == -1)
 		return -1;
 	if (t->c->reply.code / 100 == 2)
 		return 0;
-	return reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
+	(void)reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
+	if (t->o->status == EX_PROTOCOL && t->c->reply.code == 530 && t->c->secure)
+		t->o->status = EX_NOPERM;	/* TLS is there: it is AUTH that is missing, as Gmail words it with the same code */
+	return -1;
 }
 
 /* "Too many recipients": the rest go in a further transaction. 552 is how it was said before RFC 5321. */
@@ -195,43 +194,44 @@ next_pending(const struct envelope *e, size_t i)
 	return i;
 }
 
-/* The message and its end, without waiting for the answer. */
+/*
+ * The message and its end, without waiting for the answer. -1: it could not be read back, and the smarthost waits for octets that will never come.
+ */
 static int
 put_message(struct transaction *t, bool chunked)
 {
+	struct stream *s = &t->c->stream;
 	char line[64];
 
 	t->c->can_quit = false;
 	t->c->committed = true;
-	t->o->status = 0;
 	if (chunked) {
 		(void)snprintf(line, sizeof(line), "BDAT %llu LAST", (unsigned long long)t->size);
-		trace_line(t->c->trace, '>', line, strlen(line));
-		if (stream_puts(&t->c->stream, line) == -1 || stream_puts(&t->c->stream, "\r\n") == -1)
-			return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
+		put(t, line, strlen(line));
 	}
 	trace_note(t->c->trace, "the message, %llu octets", (unsigned long long)t->size);
-	if (body_write(&t->c->stream, t->m, !chunked, t->o) == -1)
-		return t->o->status != 0 ? -1 : stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
-	t->whole = true;
-	if (!chunked && stream_puts(&t->c->stream, ".\r\n") == -1)
-		return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
-	return flush(t, STAGE_DATA);
+	if (body_write(s, t->m, !chunked, t->o) == -1 && s->error == STREAM_OK)
+		return -1;
+	if (!chunked)
+		(void)stream_puts(s, ".\r\n");
+	(void)stream_flush(s);
+	t->cut = s->error != STREAM_OK;
+	t->whole = !t->cut;
+	return 0;
 }
 
-/*
- * Reads the verdict on the message; those who were taken have got it, or have not. Where nobody was taken nothing was sent, whatever it says.
- */
+/* Reads the verdict on the message: those who were taken have got it, or have not. */
 static int
-read_verdict(struct transaction *t, bool anybody)
+read_verdict(struct transaction *t)
 {
-	t->whole = t->whole && anybody;
-	if (hear(t, STAGE_DOT, "the message") == -1)
+	int r = hear(t, STAGE_DOT, "the message");
+
+	if (t->cut && (r == -1 || t->c->reply.code < 400))
+		return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
+	if (r == -1)
 		return -1;
 	t->whole = false;
 	t->c->can_quit = true;
-	if (!anybody)
-		return 0;
 	if (t->c->reply.code / 100 != 2)
 		return reply_fail(&t->c->reply, STAGE_DOT, t->o, "%s refused the message", t->c->host->host);
 	for (size_t i = 0; i < t->e->count; i++)
@@ -240,42 +240,65 @@ read_verdict(struct transaction *t, bool anybody)
 	return 0;
 }
 
-/* The answer to DATA. *go: 354. Where nobody was taken a 354 is answered with a lone dot. */
+static void
+put_data(struct transaction *t)
+{
+	t->c->can_quit = false;
+	put(t, "DATA", 4);
+}
+
+/* The answer to DATA. 0: the message may go. */
 static int
-read_data(struct transaction *t, bool anybody, bool *go)
+read_data(struct transaction *t)
 {
 	if (hear(t, STAGE_DATA, "DATA") == -1)
 		return -1;
-	*go = t->c->reply.code == 354;
-	if (*go && !anybody) {
-		*go = false;
-		t->c->can_quit = false;
-		if (stream_puts(&t->c->stream, ".\r\n") == -1 || flush(t, STAGE_DATA) == -1 || read_verdict(t, false) == -1)
-			return -1;
+	if (t->c->reply.code / 100 == 3)
 		return 0;
-	}
-	if (!*go && anybody)
-		return reply_fail(&t->c->reply, STAGE_DATA, t->o, "%s refused the message", t->c->host->host);
-	return 0;
+	t->c->can_quit = true;
+	return reply_fail(&t->c->reply, STAGE_DATA, t->o, "%s refused the message", t->c->host->host);
 }
 
 /* What the last flight of the envelope ends with. */
 enum ending { END_NONE, END_DATA, END_MESSAGE };
 
+/*
+ * Reads the answers that are due but mean nothing, since nobody can get the message: to so many RCPT and to the ending of the flight. A 3xx waits for
+ * a message, and is given a lone dot; but where a recipient was taken nevertheless that would send an empty message, and the connection is
+ * dropped. o stays as it is.
+ */
+static void
+drain(struct transaction *t, size_t rcpts, enum ending ending)
+{
+	struct stream *s = &t->c->stream;
+	struct outcome kept = *t->o;
+	msec deadline = s->deadline, now = clock_now();
+	bool heard = true;
+
+	if (deadline > now + DRAIN_MAX)
+		s->deadline = now + DRAIN_MAX;
+	while (heard && rcpts-- > 0)
+		heard = hear(t, STAGE_RCPT, "RCPT") == 0 && t->c->reply.code / 100 != 2;
+	if (heard && ending != END_NONE)
+		heard = hear(t, STAGE_DATA, "DATA") == 0;
+	if (heard && ending == END_DATA && t->c->reply.code / 100 == 3) {
+		put(t, ".", 1);
+		(void)stream_flush(s);
+		heard = hear(t, STAGE_DOT, "the lone dot") == 0;
+	}
+	t->c->can_quit = heard;
+	s->deadline = deadline;
+	*t->o = kept;
+}
+
 static int
 put_ending(struct transaction *t, enum ending ending)
 {
-	struct buf b = {0};
-	int r = 0;
-
 	if (ending == END_MESSAGE)
 		return put_message(t, true);
-	if (ending == END_DATA) {
-		buf_puts(&b, "DATA");
-		r = put(t, &b);
-		buf_free(&b);
-	}
-	return r;
+	if (ending == END_DATA)
+		put_data(t);
+	return 0;
 }
 
 /*
@@ -287,41 +310,18 @@ put_flight(struct transaction *t, bool first, size_t *next, size_t *batch, size_
 {
 	size_t n = 0;
 
-	if (first && put_mail(t) == -1)
-		return stream_fail(&t->c->stream, STAGE_MAIL, "sending to the smarthost", t->o);
+	if (first)
+		put_mail(t);
 	for (; n < max && *next < t->e->count; *next = next_pending(t->e, *next + 1)) {
-		if (put_rcpt(t, &t->e->rcpt[*next]) == -1)
-			return stream_fail(&t->c->stream, STAGE_RCPT, "sending to the smarthost", t->o);
+		put_rcpt(t, &t->e->rcpt[*next]);
 		batch[n++] = *next;
 	}
 	if (*next < t->e->count)
 		*ending = END_NONE;
-	t->o->status = 0;
 	if (put_ending(t, *ending) == -1)
-		return t->o->status != 0 ? -1 : stream_fail(&t->c->stream, STAGE_DATA, "sending to the smarthost", t->o);
-	return flush(t, STAGE_MAIL) == -1 ? -1 : (ptrdiff_t)n;
-}
-
-/*
- * After MAIL was refused in a flight: the answers to what came behind it are read and mean nothing, but for a 354, which
- * waits for a message, and is given a lone dot. Where a recipient was taken nevertheless that would send an empty message: then the
- * connection is dropped.
- */
-static void
-drain_flight(struct transaction *t, size_t n, enum ending ending)
-{
-	struct outcome kept = *t->o;
-	bool go, clear = true;
-
-	for (size_t i = 0; i < n && clear; i++)
-		clear = hear(t, STAGE_RCPT, "RCPT") == 0 && t->c->reply.code / 100 != 2;
-	if (!clear)
-		t->c->can_quit = false;
-	else if (ending == END_DATA)
-		(void)read_data(t, false, &go);
-	else if (ending == END_MESSAGE)
-		(void)read_verdict(t, false);
-	*t->o = kept;
+		return -1;
+	(void)stream_flush(&t->c->stream);
+	return (ptrdiff_t)n;
 }
 
 /* Whether octets of the message may go before the envelope's verdicts are known. */
@@ -345,17 +345,19 @@ send_envelope(struct transaction *t, size_t *taken, enum ending *ending)
 	ptrdiff_t n = 0;
 	int r = 0;
 
-	if (!t->c->cap.pipelining)
-		r = put_mail(t) == -1 ? stream_fail(&t->c->stream, STAGE_MAIL, "sending to the smarthost", t->o) :
-		    flush(t, STAGE_MAIL) == -1 ? -1 : read_mail(t);
+	if (!t->c->cap.pipelining) {
+		put_mail(t);
+		(void)stream_flush(&t->c->stream);
+		r = read_mail(t);
+	}
 	first = t->c->cap.pipelining;
 	while (r == 0 && next < t->e->count && !enough && (t->limit == 0 || *taken < t->limit)) {
 		*ending = choose_ending(t);
 		n = put_flight(t, first, &next, batch, max, ending);
 		if (n == -1)
 			r = -1;
-		else if (first && (r = read_mail(t)) == -1 && t->o->cause == CAUSE_REPLY && t->c->reply.code != 421)
-			drain_flight(t, (size_t)n, *ending);
+		else if (first && (r = read_mail(t)) == -1 && t->c->reply.code >= 400 && t->c->reply.code != 421)
+			drain(t, (size_t)n, *ending);
 		for (ptrdiff_t i = 0; r == 0 && i < n; i++) {
 			r = read_rcpt(t, batch[i], *taken, &enough);
 			*taken += r == 0 && t->e->rcpt[batch[i]].state == RCPT_TAKEN;
@@ -373,29 +375,25 @@ static int
 transact(struct transaction *t)
 {
 	enum ending ending = END_NONE;
-	struct buf data = {0};
 	size_t taken = 0;
-	bool go = false;
-	int r = send_envelope(t, &taken, &ending);
 
-	if (r == -1)
+	if (send_envelope(t, &taken, &ending) == -1)
 		return -1;
-	if (ending == END_MESSAGE)
-		return read_verdict(t, taken > 0);
-	if (ending == END_NONE && taken == 0)
+	if (taken == 0) {
+		drain(t, 0, ending);
 		return 0;
-	if (t->c->cap.chunking)
-		return put_message(t, true) == -1 ? -1 : read_verdict(t, true);
-	if (ending == END_NONE) {
-		buf_puts(&data, "DATA");
-		r = put(t, &data) == -1 ? stream_fail(&t->c->stream, STAGE_DATA, "sending to the smarthost", t->o) : flush(t, STAGE_DATA);
-		buf_free(&data);
 	}
-	if (r == -1 || read_data(t, taken > 0, &go) == -1)
-		return -1;
-	if (!go)
-		return 0;
-	return put_message(t, false) == -1 ? -1 : read_verdict(t, true);
+	if (ending == END_MESSAGE)
+		return read_verdict(t);
+	if (!t->c->cap.chunking) {
+		if (ending == END_NONE) {
+			put_data(t);
+			(void)stream_flush(&t->c->stream);
+		}
+		if (read_data(t) == -1)
+			return -1;
+	}
+	return put_message(t, t->c->cap.chunking) == -1 ? -1 : read_verdict(t);
 }
 
 /* Those whose address the smarthost cannot take are told so; the sender's address is everybody's. */
@@ -456,6 +454,16 @@ prepare(struct transaction *t)
 	return check_utf8(t);
 }
 
+/* Who was taken, but has not got it, is where it was. */
+static int
+give_back(struct envelope *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_TAKEN)
+			e->rcpt[i].state = RCPT_PENDING;
+	return -1;
+}
+
 int
 client_send(struct client *c, struct envelope *e, struct message *m, struct outcome *o)
 {
@@ -468,7 +476,7 @@ client_send(struct client *c, struct envelope *e, struct message *m, struct outc
 	c->dsn_dropped = wants_dsn(e) && !c->cap.dsn;
 	while ((before = envelope_count(e, RCPT_PENDING)) > 0) {
 		if (transact(&t) == -1)
-			return -1;
+			return give_back(e);
 		if (envelope_count(e, RCPT_PENDING) == before)
 			return outcome_set(o, EX_SOFTWARE, STAGE_RCPT, CAUSE_BUG, "no recipient was decided", "a transaction came to nothing");
 	}

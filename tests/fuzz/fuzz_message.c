@@ -18,12 +18,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-void
-mem_exhausted(void)
-{
-	abort();
-}
-
 static void
 must(bool good)
 {

@@ -146,6 +146,10 @@ commands(void **state)
 	assert_int_equal(get(SECRET_COMMAND, "cat; echo empty input", 10000, &b, &o), 0);
 	assert_string_equal(b.data, "empty input");
 	buf_wipe(&b);
+	assert_int_equal(get(SECRET_COMMAND, "yes", 600000, &b, &o), -1);	/* not read until the deadline */
+	assert_int_equal(o.status, EX_CONFIG);
+	assert_non_null(strstr(o.why, "longer"));
+	buf_wipe(&b);
 	assert_int_equal(get(SECRET_COMMAND, "echo word; echo no key >&2; exit 3", 10000, &b, &o), -1);
 	assert_int_equal(o.status, EX_CONFIG);
 	assert_non_null(strstr(o.why, "exit status 3"));
