@@ -15,6 +15,8 @@
 #include "config_text.h"
 #include "mem.h"
 
+#define SMARTHOSTS_MAX	100
+
 /*
  * libconfuse gives its callbacks no argument of ours: while a file is being parsed this is where errors go. Set and cleared by
  * config_parse() alone.
@@ -22,20 +24,36 @@
 static struct {
 	const char *path;
 	bool quiet;		/* tell file and line, no text */
+	const cfg_t *password;	/* the section whose password was read last: what comes next may be a piece of it */
+	int password_line;
 	struct outcome *outcome;
 } parsing;
+
+/* What libconfuse says of text that may be a piece of a password is said without that text; NULL: there is no such text. */
+static const char *
+hidden(const cfg_t *cfg, const char *fmt)
+{
+	if (parsing.quiet)
+		return "it cannot be understood";
+	if (strstr(fmt, "octal") != NULL || strstr(fmt, "escape") != NULL)
+		return "a backslash in double quotes begins no number that there is; put the value into single quotes";
+	if (parsing.password != NULL && (parsing.password == cfg || parsing.password_line == cfg->line) && strncmp(fmt, "option", 6) != 0)
+		return "what stands behind the password is no option; put a password with blanks or quotes into single quotes";
+	return NULL;
+}
 
 static void
 parse_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
+	const char *why = hidden(cfg, fmt);
 	char text[400];
 
 	if (parsing.outcome->status != 0)
 		return;		/* the first error tells most */
 	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
 		text[0] = '\0';
-	(void)outcome_set(parsing.outcome, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG,
-	    parsing.quiet ? "it cannot be understood" : text, "error in %s line %d", parsing.path, cfg->line);
+	(void)outcome_set(parsing.outcome, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, why != NULL ? why : text, "error in %s line %d",
+	    parsing.path, cfg->line);
 }
 
 /* A flag of our own in cfg_opt_t: libconfuse sets CFGF_MODIFIED before it calls back, so that tells nothing. */
@@ -45,6 +63,7 @@ parse_error(cfg_t *cfg, const char *fmt, va_list ap)
 static bool
 repeated(cfg_t *cfg, cfg_opt_t *opt)
 {
+	parsing.password = NULL;
 	if ((opt->flags & GIVEN) != 0) {
 		cfg_error(cfg, "option '%s' is given twice", opt->name);
 		return true;
@@ -103,6 +122,10 @@ take_secret(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	if (*value == '\0') {
 		cfg_error(cfg, "option '%s' is empty", opt->name);
 		return -1;
+	}
+	if (strcmp(opt->name, "password") == 0) {
+		parsing.password = cfg;
+		parsing.password_line = cfg->line;
 	}
 	*(const char **)result = value;
 	return 0;
@@ -306,6 +329,16 @@ take_delivery(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return -1;
 }
 
+/* libconfuse takes time in the square of their number. */
+static int
+check_number(cfg_t *cfg, cfg_opt_t *opt)
+{
+	if (cfg_opt_size(opt) <= SMARTHOSTS_MAX)
+		return 0;
+	cfg_error(cfg, "option '%s' is given more than %d times", opt->name, SMARTHOSTS_MAX);
+	return -1;
+}
+
 /* libconfuse keeps pointers into these tables and copies them; they are made anew for each parse. */
 #define TEXT(name, take) CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take)
 
@@ -354,6 +387,7 @@ parser_new(void)
 	if (cfg == NULL)
 		mem_exhausted();
 	(void)cfg_set_error_function(cfg, parse_error);
+	(void)cfg_set_validate_func(cfg, "smarthost", check_number);
 	return cfg;
 }
 
@@ -507,6 +541,7 @@ config_parse(struct config *c, const char *text, const char *path, bool quiet, s
 	*o = (struct outcome){0};
 	parsing.path = path;
 	parsing.quiet = quiet;
+	parsing.password = NULL;
 	parsing.outcome = o;
 	r = cfg_parse_buf(cfg, text) == CFG_SUCCESS ? 0 : -1;
 	if (r == -1 && o->status == 0)

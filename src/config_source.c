@@ -70,63 +70,6 @@ config_default_port(enum tls_mode tls)
 	return tls == TLS_MODE_IMPLICIT ? 465 : tls == TLS_MODE_NONE ? 25 : 587;
 }
 
-/*
- * libconfuse replaces ${NAME} outside single quotes. In a password that is refused, since a password may well hold these octets; and
- * where the program runs with rights that its caller lacks nothing may be expanded at all, so each is escaped. Returns the text to
- * parse, which the caller wipes, or NULL with the line of a password in *line.
- */
-static bool
-expansion_text(struct buf *out, const char *text, bool privileged, unsigned *line)
-{
-	enum { BARE, SINGLE, DOUBLE, COMMENT, BLOCK } in = BARE;
-	char word[32] = "", option[32] = "";	/* the last bare word, and the one before the last "=" */
-	size_t w = 0;
-	bool open = false;
-
-	*line = 1;
-	for (const char *p = text; *p != '\0'; p++) {
-		if (*p == '\n')
-			++*line;
-		if (in == BARE) {
-			bool name = isalnum((unsigned char)*p) || *p == '-' || *p == '_';
-
-			if (name && !open)
-				w = 0;
-			if (name && w < sizeof(word) - 1) {
-				word[w++] = *p;
-				word[w] = '\0';
-			}
-			open = name;
-			if (*p == '=')
-				(void)strlcpy(option, word, sizeof(option));
-			if (*p == '\'')
-				in = SINGLE;
-			else if (*p == '"')
-				in = DOUBLE;
-			else if (*p == '#' || (*p == '/' && p[1] == '/'))
-				in = COMMENT;
-			else if (*p == '/' && p[1] == '*')
-				in = BLOCK;
-		} else if (in == COMMENT && *p == '\n')
-			in = BARE;
-		else if (in == BLOCK && *p == '*' && p[1] == '/')
-			in = BARE;
-		else if ((in == SINGLE || in == DOUBLE) && *p == '\\' && p[1] != '\0') {
-			buf_putc(out, *p++);
-			*line += *p == '\n';
-		} else if ((in == SINGLE && *p == '\'') || (in == DOUBLE && *p == '"'))
-			in = BARE;
-		if (p[0] == '$' && p[1] == '{' && (in == BARE || in == DOUBLE)) {
-			if (strcmp(option, "password") == 0 || (privileged && in == BARE))
-				return false;
-			if (privileged)
-				buf_putc(out, '\\');
-		}
-		buf_putc(out, *p);
-	}
-	return true;
-}
-
 static int
 read_all(struct buf *out, int fd)
 {
@@ -162,6 +105,7 @@ load_fd(struct config *c, int fd, const char *path, const struct config_source *
 {
 	struct buf raw = {0}, text = {0};
 	struct stat st;
+	const char *why;
 	unsigned line = 0;
 	int r = -1;
 
@@ -169,12 +113,11 @@ load_fd(struct config *c, int fd, const char *path, const struct config_source *
 	if (fstat(fd, &st) == -1 || read_all(&raw, fd) == -1)
 		(void)unreadable(path, strerror(errno), o);
 	else if (raw.len > CONFIG_MAX || memchr(buf_str(&raw), '\0', raw.len) != NULL)
-		(void)unreadable(path, "it is no text, or larger than 1 MiB", o);
-	else if (!expansion_text(&text, buf_str(&raw), src->privileged, &line))
-		(void)outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG,
-		    "\"${\" is expanded there; put the value into single quotes", "error in %s line %u", path, line);
+		(void)outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "it is no text, or larger than 1 MiB", "error in %s", path);
+	else if ((why = config_scan(&text, buf_str(&raw), src->privileged, &line)) != NULL)
+		(void)outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, why, "error in %s line %u", path, line);
 	else
-		r = config_parse(c, buf_str(&text), path, src->flag != NULL, o);
+		r = config_parse(c, buf_str(&text), path, src->flag != NULL || src->privileged, o);
 	if (r == 0 && has_password(c) && (st.st_mode & S_IROTH) != 0)
 		r = outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_EXPOSED, "others can read the password in it",
 		    "refusing the configuration %s", path);
@@ -192,7 +135,7 @@ load_flag(struct config *c, const struct config_source *src, struct outcome *o)
 	int fd, r = -1;
 
 	if (realpath(src->flag, real) == NULL || strncmp(real, "/etc/", 5) != 0 ||
-	    (fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) == -1)
+	    (fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)) == -1)
 		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_FLAG, "it is no file below /etc that can be read", "refusing -C %s",
 		    src->flag);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
@@ -339,7 +282,7 @@ config_load(struct config *c, const struct config_source *src, struct outcome *o
 	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT};
 	if (src->flag != NULL)
 		return load_flag(c, src, o);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1 && errno == ENOENT && path != named) {
 		if (url != NULL && *url != '\0')
 			return load_environment(c, url, o);

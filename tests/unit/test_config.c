@@ -200,6 +200,10 @@ expansion(void **state)
 	static const struct { const char *text; int expected; } rows[] = {
 		{"smarthost \"x\" { user = \"u\" password = \"a${HOME}b\" }", -1},
 		{"smarthost \"x\" { user = \"u\" password = a${HOME} }", -1},
+		{"smarthost \"x\" { user = \"u\" password = ab#cd\n }", -1},
+		{"smarthost \"x\" { user = \"u\" password=word }", -1},
+		{"smarthost \"x\" { user = \"u\" password = \"a\\d\" }", -1},
+		{"smarthost \"x\" { user = \"u\" password = \"a d\" tls = none }", 0},
 		{"smarthost \"x\" { user = \"u\" password = 'a${HOME}b' }", 0},
 		{"smarthost \"x\" { user = \"u\" password = 'p' }\n# password = \"${HOME}\"\n", 0},
 		{"smarthost \"x\" { user = \"u\" password = 'p' } /* password = \"${HOME}\" */ from = \"${USER_T}@b\"", 0},
@@ -213,7 +217,7 @@ expansion(void **state)
 		load(rows[i].text, 0600, false, &c, &o, rows[i].expected);
 		if (rows[i].expected == -1)
 			assert_non_null(strstr(o.why, "single quotes"));
-		if (i == 4)
+		if (i == 8)
 			assert_string_equal(c.from, "me@b");
 		config_free(&c);
 	}
@@ -260,12 +264,94 @@ missing_and_flag(void **state)
 	assert_int_equal(unsetenv("SENDMAIL_CONF"), 0);
 }
 
+/* Comments do not move the lines, what never ends is refused, and an error tells no piece of a password. */
+static void
+scanned(void **state)
+{
+	static const struct { const char *text, *line, *why; } rows[] = {
+		{"# a\n# b\n// c\nfrmo = 1\n", "line 4", "frmo"},
+		{"/* a\n b */\nlog = /tmp//x # \"\nfrmo = 1\n", "line 4", "frmo"},
+		{HOST "user = /* c */ 1\n", "line 2", "user"},
+		{"smarthost \"x\" {\n", "line 1", "without"},
+		{HOST "\nfrom = \"a@b.c\n", "line 3", "string"},
+		{HOST "# it's\nfrom = 'a@b.c\n", "line 3", "string"},
+		{HOST "/* a\n", "line 2", "comment"},
+		{"smarthost \"x\" { password = \"ab\"s3cret\n}\n", "line 1", "single quotes"},
+		{"smarthost \"x\" { password = ab s3cret\n}\n", "line 1", "single quotes"},
+		{"smarthost \"x\" { password = ab}s3cret\n}\n", "line 1", "single quotes"},
+		{"smarthost \"x\" { password = ab\"\n}s3cret\"\n}\n", "line 1", "single quotes"},
+		{"smarthost \"x\" { password = 'ab'\n}\nfrmo = 1\n", "line 3", "frmo"},
+		{"smarthost \"x\" { password = \"a\\\\${b}\"\n}\n", "line 1", "single quotes"},
+		{"smarthost \"x\" { password = \"a\\99999\"\n}\n", "line 1", "single quotes"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf b = {0};
+		struct config c = {0};
+		struct outcome o = {0};
+		unsigned line = 0;
+		const char *why = config_scan(&b, rows[i].text, false, &line);
+
+		if (why != NULL)
+			(void)outcome_set(&o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, why, "line %u", line);
+		else if (parse(&c, buf_str(&b), &o) == 0)
+			fail_msg("accepted: %s", rows[i].text);
+		if (strstr(o.what, rows[i].line) == NULL || strstr(o.why, rows[i].why) == NULL || strstr(o.why, "s3cret") != NULL)
+			fail_msg("%s: %s: %s", rows[i].text, o.what, o.why);
+		config_free(&c);
+		buf_wipe(&b);
+	}
+}
+
+/* With rights that the caller lacks nothing is left to expand, escaped or not. */
+static void
+scanned_privileged(void **state)
+{
+	static const struct { const char *text, *out; } rows[] = {
+		{"a = \"${B}\"", "a = \"\\${B}\""}, {"a = \"\\${B}\"", "a = \"\\${B}\""}, {"a = \"\\\\${B}\"", "a = \"\\\\\\${B}\""},
+		{"a = '${B}'", "a = '${B}'"}, {"a = ${B}", NULL}, {"# ${B}\n", "   \n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf b = {0};
+		unsigned line = 0;
+		const char *why = config_scan(&b, rows[i].text, true, &line);
+
+		assert_int_equal(why == NULL, rows[i].out != NULL);
+		if (why == NULL)
+			assert_string_equal(b.data + strspn(b.data, " "), rows[i].out + strspn(rows[i].out, " "));
+		buf_free(&b);
+	}
+}
+
+static void
+too_many(void **state)
+{
+	struct buf b = {0};
+	struct config c;
+	struct outcome o;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		buf_printf(&b, "smarthost \"h%d\" { }\n", i);
+	assert_int_equal(parse(&c, b.data, &o), 0);
+	config_free(&c);
+	buf_puts(&b, "smarthost \"one more\" { }\n");
+	assert_int_equal(parse(&c, b.data, &o), -1);
+	assert_non_null(strstr(o.what, "line 101"));
+	config_free(&c);
+	buf_free(&b);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(everything), cmocka_unit_test(refused), cmocka_unit_test(quiet),
-		cmocka_unit_test(durations), cmocka_unit_test(expansion), cmocka_unit_test(exposed_password), cmocka_unit_test(missing_and_flag),
+		cmocka_unit_test(durations), cmocka_unit_test(expansion), cmocka_unit_test(scanned), cmocka_unit_test(scanned_privileged),
+		cmocka_unit_test(too_many), cmocka_unit_test(exposed_password), cmocka_unit_test(missing_and_flag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
