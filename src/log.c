@@ -2,6 +2,7 @@
  * One line a run, to syslog, a file or standard error. See log.h.
  */
 #include <sys/time.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,31 +13,34 @@
 #include <unistd.h>
 #include "log.h"
 #include "printable.h"
+#include "put.h"
 
 #define LOG_VALUE_MAX	512	/* octets of a value */
+#define LOG_WAIT	2000	/* milliseconds that standard error may stand still */
 #define LOG_LINE_MAX	8192	/* octets of a line, so that it is written whole by one write(2) */
 
 /* The log handle, the one global of the program. */
 static struct {
 	enum log_kind kind;
 	const char *file;
-	char tag[64];
+	char tag[33];
 	char error[300];
 } handle;
 
 void
 log_open(enum log_kind kind, const char *file, const char *tag)
 {
-	struct buf b = {0};
+	size_t n = 0;
 
 	if (tag == NULL || *tag == '\0')
 		tag = "sendmail";
 	handle.kind = kind;
 	handle.file = file;
 	handle.error[0] = '\0';
-	printable_add(&b, tag, strnlen(tag, 12), 12);	/* at most four times as long when escaped */
-	(void)strlcpy(handle.tag, b.data, sizeof(handle.tag));
-	buf_free(&b);
+	/* The tag comes from a flag: nothing in it may look like the process id, or like the end of the tag. */
+	for (; tag[n] != '\0' && n < sizeof(handle.tag) - 1; n++)
+		handle.tag[n] = isalnum((unsigned char)tag[n]) || strchr("._/-", tag[n]) != NULL ? tag[n] : '_';
+	handle.tag[n] = '\0';
 }
 
 void
@@ -82,7 +86,7 @@ to_syslog(int priority, const char *text)
 	(void)sigaction(SIGALRM, &before, NULL);
 }
 
-/* "2026-11-22T03:14:15+0000 tag[pid]: " and the line, in one write. */
+/* "2026-11-22T03:14:15+0000 tag[pid]: " and the line, to a file in one write. */
 static void
 to_fd(int fd, const struct buf *line)
 {
@@ -95,9 +99,12 @@ to_fd(int fd, const struct buf *line)
 	if (localtime_r(&now, &tm) != NULL)
 		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S%z", &tm);
 	buf_printf(&b, "%s %s[%ld]: %.*s\n", stamp, handle.tag, (long)getpid(), LOG_LINE_MAX, line->data);
-	do
-		n = write(fd, b.data, b.len);
-	while (n == -1 && errno == EINTR);
+	if (handle.kind == LOG_TO_STDERR)
+		n = put(fd, b.data, b.len, LOG_WAIT) == -1 ? -1 : (ssize_t)b.len;
+	else
+		do
+			n = write(fd, b.data, b.len);
+		while (n == -1 && errno == EINTR);
 	if (n != (ssize_t)b.len)
 		(void)snprintf(handle.error, sizeof(handle.error), "cannot write the log %s: %s",
 		    handle.kind == LOG_TO_FILE ? handle.file : "to standard error", n == -1 ? strerror(errno) : "no room for a whole line");

@@ -9,7 +9,8 @@
 #include "config.h"
 #include "mem.h"
 
-/* Chooses where lines go. tag: as -L gave it, or NULL for "sendmail". Nothing is opened yet. */
+/* Chooses where lines go. tag: as -L gave it, or NULL for "sendmail"; at most 32 octets of it count, and "_" stands for all
+ * but letters, digits and "._/-". Nothing is opened yet. */
 void log_open(enum log_kind kind, const char *file, const char *tag);
 
 /*

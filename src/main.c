@@ -1,6 +1,7 @@
 /*
  * Where the process is put in order and where it ends: descriptors, signals, mask, core dumps; then run(). The only exit() of the program.
  */
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,19 +27,23 @@ mem_exhausted(void)
 	exit(EX_OSERR);
 }
 
-/* What is opened later must never become descriptor 0, 1 or 2 of a caller that has closed them (CONTRACT section 3). */
+/*
+ * What is opened later must never become descriptor 0, 1 or 2 of a caller that has closed them (CONTRACT section 3). Where there is no /dev/null,
+ * in a bare chroot, a directory will do: nothing can be read from it or written to it.
+ */
 static void
 settle_descriptors(struct process *p)
 {
 	p->stdin_closed = fcntl(STDIN_FILENO, F_GETFD) == -1;
 	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd && open("/", O_RDONLY) != fd)
 			exit(EX_OSERR);
 	closefrom(3);
 }
 
 /*
- * Whatever was inherited is undone, but for an ignored HUP, INT or QUIT: nohup and shells mean it. PIPE is ignored: errors are values here.
+ * Whatever was inherited is undone, but for an ignored HUP, INT or QUIT: nohup and shells mean it. PIPE and XFSZ are ignored: errors are
+ * values here.
  * Real-time signals mean nothing to this program or its children.
  */
 static void
@@ -50,7 +55,9 @@ settle_signals(void)
 	(void)sigemptyset(&normal.sa_mask);
 	(void)sigemptyset(&ignore.sa_mask);
 	for (int sig = 1; sig < 32; sig++) {
-		if (sig == SIGKILL || sig == SIGSTOP || sigaction(sig, sig == SIGPIPE ? &ignore : &normal, &before) == -1)
+		bool value = sig == SIGPIPE || sig == SIGXFSZ;
+
+		if (sig == SIGKILL || sig == SIGSTOP || sigaction(sig, value ? &ignore : &normal, &before) == -1)
 			continue;
 		if ((sig == SIGHUP || sig == SIGINT || sig == SIGQUIT) && before.sa_handler == SIG_IGN)
 			(void)sigaction(sig, &ignore, NULL);
@@ -74,7 +81,7 @@ forbid_core(void)
 int
 main(int argc, char **argv)
 {
-	struct process p = {.privileged = getuid() != geteuid() || getgid() != getegid()};
+	struct process p = {.privileged = getauxval(AT_SECURE) != 0 || getuid() != geteuid() || getgid() != getegid()};
 
 	settle_descriptors(&p);
 	settle_signals();

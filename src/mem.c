@@ -6,6 +6,8 @@
 #include <string.h>
 #include "mem.h"
 
+#define SMALL (64 * 1024)	/* octets of a buffer */
+
 void *
 mem_alloc(size_t n)
 {
@@ -59,6 +61,23 @@ mem_printf(const char *fmt, ...)
 	return p;
 }
 
+/* Octets moved to larger memory; what may be a secret, which is never large, leaves nothing behind. */
+static char *
+move(char *data, size_t len, size_t old, size_t size)
+{
+	char *to;
+
+	if (old > SMALL)
+		return mem_grow(data, size, 1);
+	to = mem_alloc(size);
+	if (len > 0)
+		memcpy(to, data, len);
+	if (data != NULL)
+		explicit_bzero(data, old);
+	free(data);
+	return to;
+}
+
 char *
 buf_room(struct buf *b, size_t n)
 {
@@ -71,7 +90,7 @@ buf_room(struct buf *b, size_t n)
 		size = b->size < 64 ? 64 : b->size;
 		while (size < need)
 			size += size / 2;
-		b->data = mem_grow(b->data, size, 1);
+		b->data = move(b->data, b->len, b->size, size);
 		b->size = size;
 	}
 	return b->data + b->len;
@@ -115,6 +134,7 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	if (n < 0)
 		mem_exhausted();
 	buf_add(b, p, (size_t)n);
+	explicit_bzero(p, (size_t)n);	/* it may be a credential, and b is wiped by whoever knows */
 	free(p);
 }
 

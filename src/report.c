@@ -1,7 +1,6 @@
 /*
  * What a person and the log are told. See report.h.
  */
-#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 #include <sysexits.h>
@@ -9,23 +8,8 @@
 #include "explain.h"
 #include "log.h"
 #include "printable.h"
+#include "put.h"
 #include "report.h"
-
-static void
-put(int fd, const struct buf *b)
-{
-	size_t done = 0;
-
-	while (done < b->len) {
-		ssize_t n = write(fd, b->data + done, b->len - done);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;	/* nobody is there to be told */
-		done += (size_t)n;
-	}
-}
 
 static void
 add_failure(struct buf *b, const struct outcome *o)
@@ -53,7 +37,7 @@ report_failure(int fd, const struct outcome *o)
 	struct buf b = {0};
 
 	add_failure(&b, o);
-	put(fd, &b);
+	(void)put(fd, buf_str(&b), b.len, PUT_WAIT);	/* who does not listen is told nothing */
 	buf_free(&b);
 }
 
@@ -81,9 +65,12 @@ report_result(int fd, const struct result *r)
 	for (size_t i = 0; e != NULL && i < e->count; i++)
 		if (e->rcpt[i].fate != NULL)
 			add_failure(&b, e->rcpt[i].fate);
-	if (b.len > 0 && log_error() != NULL)
-		buf_printf(&b, "sendmail: %s.\n", log_error());
-	put(fd, &b);
+	if (b.len > 0 && log_error() != NULL) {
+		buf_puts(&b, "sendmail: ");
+		printable_add(&b, log_error(), strlen(log_error()), 512);
+		buf_puts(&b, ".\n");
+	}
+	(void)put(fd, buf_str(&b), b.len, PUT_WAIT);
 	buf_free(&b);
 }
 

@@ -1,7 +1,6 @@
 /*
  * One run: options, configuration, message, envelope, repair, submission, report. See run.h.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "mail/mime.h"
 #include "mail/repair.h"
 #include "options.h"
+#include "put.h"
 #include "report.h"
 #include "run.h"
 #include "submit.h"
@@ -47,18 +47,7 @@ run_drain(void)
 static void
 say(const char *text)
 {
-	size_t n = strlen(text);
-
-	while (n > 0) {
-		ssize_t r = write(STDOUT_FILENO, text, n);
-
-		if (r == -1 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return;
-		text += r;
-		n -= (size_t)r;
-	}
+	(void)put(STDOUT_FILENO, text, strlen(text), PUT_WAIT);
 }
 
 /* A problem of the alias file: told as a warning, since mail goes on. */
@@ -123,6 +112,7 @@ make_envelope(struct delivery *d, struct outcome *o)
 
 	if (aliases_load(&d->aliases, c->aliases, note_warning, &d->result, o) == -1)
 		return -1;
+	d->aliases.host = d->host;
 	if (envelope_make(&d->envelope, &src, &d->message, o) == -1)
 		return -1;
 	d->envelope.notify = opt->notify;

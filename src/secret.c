@@ -49,8 +49,12 @@ from_file(struct buf *out, const char *name, const char *what, msec deadline, st
 
 	if (*path == '/')
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	else
-		errno = ENOENT;	/* never from the current directory, which is the caller's choice */
+	else {	/* never from the current directory, which is the caller's choice */
+		r = outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_SECRET_UNREADABLE, "CREDENTIALS_DIRECTORY is not set", "cannot read the %s from %s",
+		    what, path);
+		free(path);
+		return r;
+	}
 	/* A FIFO that somebody will fill is waited for, but not beyond the deadline. */
 	while (fd != -1 && out->len <= SECRET_MAX && (left = clock_left(deadline)) > 0) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};

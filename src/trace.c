@@ -1,14 +1,14 @@
 /*
  * The dialogue with the smarthost, shown as it happens. See trace.h.
  */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 #include "mem.h"
 #include "printable.h"
+#include "put.h"
 #include "trace.h"
 
+#define TRACE_WAIT 2000		/* milliseconds that it may stand still: the mail has to go on */
 #define TRACE_LINE_MAX 1024	/* octets of a line that are shown */
 
 void
@@ -17,22 +17,6 @@ trace_init(struct trace *t, int fd)
 	t->fd = fd;
 	t->start = clock_now();
 	t->tls = false;
-}
-
-/* A terminal or pipe that does not take it loses the dialogue, not the mail. */
-static void
-put(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t r = write(fd, p, n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return;
-		p += r;
-		n -= (size_t)r;
-	}
 }
 
 void
@@ -46,7 +30,9 @@ trace_line(struct trace *t, char dir, const char *line, size_t len)
 	    dir == '>' ? "C:" : dir == '<' ? "S:" : "* ");
 	printable_add(&b, line, len, TRACE_LINE_MAX);
 	buf_putc(&b, '\n');
-	put(t->fd, b.data, b.len);
+	/* A terminal or pipe that does not take it loses the dialogue, not the mail. */
+	if (put(t->fd, b.data, b.len, TRACE_WAIT) == -1)
+		t->fd = -1;
 	buf_free(&b);
 }
 

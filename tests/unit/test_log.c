@@ -1,6 +1,7 @@
 /*
  * Log lines and reports: no value from outside can make a field, a line, or reach a terminal unescaped.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "log.h"
+#include "put.h"
 #include "report.h"
 #include "trace.h"
 
@@ -63,14 +65,14 @@ log_file(void **state)
 	ssize_t n;
 
 	(void)state;
-	log_open(LOG_TO_FILE, name, "tag\nx");
+	log_open(LOG_TO_FILE, name, "tag\nx[1]: -2.3/4");
 	log_field(&b, "status", "sent");
 	log_write(LOG_INFO, &b);
 	assert_null(log_error());
 	n = read(fd, got, sizeof(got) - 1);
 	assert_true(n > 0);
 	got[n] = '\0';
-	assert_non_null(strstr(got, " tag\\nx["));
+	assert_non_null(strstr(got, " tag_x_1___-2.3/4["));
 	assert_non_null(strstr(got, "]: status=sent\n"));
 	assert_ptr_equal(strchr(got, '\n'), got + n - 1);
 	(void)close(fd);
@@ -147,12 +149,32 @@ dialogue(void **state)
 	trace_line(NULL, '<', "x", 1);
 }
 
+/* A reader that stands still gets no more, and holds nobody up. */
+static void
+stalled_reader(void **state)
+{
+	static char block[4096];
+	struct trace t;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	while (put(fd[1], block, sizeof(block), 10) == 0)
+		;
+	assert_int_equal(errno, ETIMEDOUT);
+	trace_init(&t, fd[1]);
+	trace_note(&t, "lost");
+	assert_int_equal(t.fd, -1);
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields), cmocka_unit_test(lines_and_bounds), cmocka_unit_test(log_file), cmocka_unit_test(a_failure_in_words),
-		cmocka_unit_test(dialogue),
+		cmocka_unit_test(dialogue), cmocka_unit_test(stalled_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
