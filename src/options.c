@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
-#include "mail/envelope.h"
 #include "options.h"
 
 /* How a letter takes its value. */

@@ -68,6 +68,9 @@ char *address_path(const char *local, const char *domain);
 /* True where the two paths name the same mailbox: local parts alike to the octet, domains without regard to case. */
 bool address_same(const char *path_a, const char *path_b);
 
+/* True where the domain means this host: none (NULL), localhost, localhost.localdomain, or the host's own name (may be NULL). */
+bool address_is_local(const char *domain, const char *host);
+
 /* True where the address needs SMTPUTF8: an octet above 127. */
 bool address_is_utf8(const char *path);
 

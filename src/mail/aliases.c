@@ -449,9 +449,11 @@ expand_address(struct expansion *x, const char *text, bool final)
 	for (size_t i = 0; i < list.count; i++) {
 		const struct mailbox *m = &list.mailbox[i];
 
-		if (m->domain == NULL && final)
+		bool local = address_is_local(m->domain, x->a->host);
+
+		if (local && final)
 			add_bare(x, m->local);
-		else if (m->domain == NULL)
+		else if (local)
 			expand_bare(x, m->local);
 		else if ((reason = address_check(m->local, m->domain)) != NULL)
 			complain(&x->at, "\"%.100s\" cannot be sent to, skipped: %s", text, reason);

@@ -16,6 +16,7 @@ struct alias {
 };
 
 struct aliases {
+	const char *host;	/* this host's name, so that name@host in a value counts as the bare name; NULL: not known. Borrowed */
 	char *path;
 	struct alias *alias;	/* sorted by name */
 	size_t count;

@@ -238,7 +238,7 @@ void
 content_set_encoding(struct header *h, const char *encoding)
 {
 	static const char name[] = "Content-Transfer-Encoding";
-	ptrdiff_t i = header_find(h, name, 0), other;
+	ptrdiff_t i = header_find(h, name, 0);
 	char *text;
 
 	if (i < 0) {
@@ -247,8 +247,7 @@ content_set_encoding(struct header *h, const char *encoding)
 	} else {
 		text = mem_printf(" %s", encoding);
 		header_replace(h, (size_t)i, text, strlen(text));
-		while ((other = header_find(h, name, (size_t)i + 1)) >= 0)
-			header_remove(h, (size_t)other);
+		header_drop_from(h, name, (size_t)i + 1);
 	}
 	free(text);
 }

@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include "mail/address.h"
@@ -177,6 +178,34 @@ choose_sender(struct envelope *e, const struct envelope_source *src, const char 
 	return 0;
 }
 
+static bool
+says_something(const struct field *f)
+{
+	size_t len;
+	const char *body = header_body(f, &len);
+
+	for (size_t i = 0; i < len; i++)
+		if (strchr(" \t\r\n", body[i]) == NULL)
+			return true;
+	return false;
+}
+
+/* True where repair_header() may have to make a From or Resent-From, for which it needs an address. */
+static bool
+may_lack_from(const struct header *h)
+{
+	bool from = false;
+
+	for (size_t i = 0; i < h->count; i++) {
+		const struct field *f = &h->field[i];
+
+		if (f->name_len > 7 && strncasecmp(f->text, "Resent-", 7) == 0)
+			return true;
+		from = from || (header_is(f, "From") && says_something(f));
+	}
+	return !from;
+}
+
 /* Everything but the recipients. */
 static int
 make_sender(struct envelope *e, const struct envelope_source *src, const char *user, const struct header *h, struct outcome *o)
@@ -191,7 +220,7 @@ make_sender(struct envelope *e, const struct envelope_source *src, const char *u
 			e->default_sender = address_path(user, e->domain);
 		result = choose_sender(e, src, from, user, h, o);
 	}
-	if (result == 0 && *e->sender == '\0' && e->default_sender == NULL && header_find(h, "From", 0) == -1)
+	if (result == 0 && *e->sender == '\0' && e->default_sender == NULL && may_lack_from(h))
 		result = recipients_no_domain(o, user);
 	free(from);
 	return result;

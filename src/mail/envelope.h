@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include "mail/aliases.h"
 #include "mail/message.h"
+#include "options.h"
 #include "outcome.h"
 
 enum rcpt_state {
@@ -23,8 +24,6 @@ struct recipient {
 	enum rcpt_state state;
 	struct outcome *fate;	/* of RCPT_FAILED; NULL there where the run as a whole failed, and the run's own outcome tells */
 };
-
-enum dsn_notify { DSN_NEVER = 1, DSN_SUCCESS = 2, DSN_FAILURE = 4, DSN_DELAY = 8 };
 
 struct envelope {
 	char *sender;		/* local@domain, checked; "" is the null sender */

@@ -130,7 +130,7 @@ has_long_line(const struct field *field)
 {
 	size_t i, end;
 
-	for (i = 0; i < field->len; i = end + 2) {
+	for (i = 0; i + MESSAGE_LINE_MAX < field->len; i = end + 2) {
 		end = line_end(field->text, field->len, i);
 		if (end - i > MESSAGE_LINE_MAX)
 			return true;
@@ -142,12 +142,13 @@ bool
 encode_fold(struct header *h, size_t i)
 {
 	struct field *field = &h->field[i];
-	enum field_kind kind = field_kind(field);
 	struct folder f = { .text = field->text, .body = field->body };
+	enum field_kind kind;
 	size_t at, end;
 
 	if (!has_long_line(field))
 		return false;
+	kind = field_kind(field);
 	f.structured = kind != FIELD_TEXT;
 	f.commas = kind == FIELD_ADDRESSES || kind == FIELD_PHRASES;
 	for (at = 0; at < field->len; at = end + 2) {

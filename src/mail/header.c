@@ -105,11 +105,13 @@ header_body(const struct field *f, size_t *len)
 }
 
 size_t
-header_drop(struct header *h, const char *name)
+header_drop_from(struct header *h, const char *name, size_t from)
 {
-	size_t kept = 0, dropped;
+	size_t kept = from, dropped;
 
-	for (size_t i = 0; i < h->count; i++) {
+	if (from >= h->count)
+		return 0;
+	for (size_t i = from; i < h->count; i++) {
 		if (header_is(h->field + i, name))
 			free(h->field[i].text);
 		else
@@ -118,6 +120,12 @@ header_drop(struct header *h, const char *name)
 	dropped = h->count - kept;
 	h->count = kept;
 	return dropped;
+}
+
+size_t
+header_drop(struct header *h, const char *name)
+{
+	return header_drop_from(h, name, 0);
 }
 
 void

@@ -40,8 +40,9 @@ bool header_is(const struct field *f, const char *name);
 /* A pointer to the body of a field and its length (leading blanks kept, the last CRLF not counted). */
 const char *header_body(const struct field *f, size_t *len);
 
-/* Takes out all fields of that name; the number of them. */
+/* Takes out all fields of that name, or those at or after *from*; the number of them. */
 size_t header_drop(struct header *h, const char *name);
+size_t header_drop_from(struct header *h, const char *name, size_t from);
 void header_remove(struct header *h, size_t i);
 
 /*

@@ -180,3 +180,10 @@ address_phrase(const char *name)
 		add_quoted(&b, name);
 	return b.data;
 }
+
+bool
+address_is_local(const char *domain, const char *host)
+{
+	return domain == NULL || strcasecmp(domain, "localhost") == 0 || strcasecmp(domain, "localhost.localdomain") == 0 ||
+	    (host != NULL && strcasecmp(domain, host) == 0);
+}

@@ -42,13 +42,6 @@ recipients_no_domain(struct outcome *o, const char *name)
 	    "no domain to complete \"%.*s\" with", SHOWN, name);
 }
 
-static bool
-is_local(const struct envelope_source *src, const char *domain)
-{
-	return domain == NULL || strcasecmp(domain, "localhost") == 0 || strcasecmp(domain, "localhost.localdomain") == 0 ||
-	    (src->host != NULL && strcasecmp(domain, src->host) == 0);
-}
-
 /* A key that is the same for the same mailbox: the domain in lower case. The caller frees it. */
 static char *
 path_key(const char *path, char kind)
@@ -109,7 +102,7 @@ add_wanted(struct gathering *g, struct mailbox *m)
 		g->size = g->size == 0 ? 16 : g->size * 2;
 		g->wanted = mem_grow(g->wanted, g->size, sizeof(*g->wanted));
 	}
-	if (is_local(g->src, m->domain)) {
+	if (address_is_local(m->domain, g->src->host)) {
 		free(m->domain);
 		m->domain = NULL;
 	}
@@ -201,14 +194,14 @@ gather_resent(struct gathering *g, const struct header *h)
 	}
 }
 
+/* Any Resent- field makes it a resent message, whose To and Cc had it already (Sendmail 8, Postfix and Exim agree). */
 static void
 gather_header(struct gathering *g, const struct header *h)
 {
 	static const char *const names[] = { "To", "Cc", "Bcc", NULL };
-	static const char *const resent[] = { "Resent-To", "Resent-Cc", "Resent-Bcc", NULL };
 
 	for (size_t i = 0; i < h->count; i++) {
-		if (is_one_of(&h->field[i], resent)) {
+		if (is_resent(&h->field[i])) {
 			gather_resent(g, h);
 			return;
 		}
@@ -284,7 +277,7 @@ add_expanded(struct gathering *g, const char *text, const char *original)
 	bool good = false;
 
 	address_parse(&list, text, strlen(text));
-	if (list.count == 1 && !is_local(src, list.mailbox[0].domain)) {
+	if (list.count == 1 && !address_is_local(list.mailbox[0].domain, src->host)) {
 		add_recipient(g->e, mem_dup(text), original);
 		good = true;
 	} else if (list.count == 1) {

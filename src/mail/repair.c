@@ -145,21 +145,6 @@ is_completed(const struct field *f)
 	return false;
 }
 
-/* A bare quoted string is a name without an address rather than an address; several mailboxes in one element stand in its brackets. */
-static bool
-is_bare_name(const struct address_list *list, size_t i, const char *body)
-{
-	const struct mailbox *m = &list->mailbox[i];
-
-	if (m->domain != NULL)
-		return false;
-	if (body[m->spec.start] != '"' || m->name.end > m->name.start)
-		return true;
-	if (i > 0 && list->mailbox[i - 1].element.start == m->element.start)
-		return true;
-	return memchr(body + m->element.start, '<', m->spec.start - m->element.start) != NULL;
-}
-
 /* Puts @domain behind the bare names of field i; all else stays. */
 static void
 complete(const struct work *w, size_t i)
@@ -172,7 +157,7 @@ complete(const struct work *w, size_t i)
 	body = header_body(&w->h->field[i], &len);
 	address_parse(&list, body, len);
 	for (k = 0; k < list.count; k++) {
-		if (!is_bare_name(&list, k, body))
+		if (list.mailbox[k].domain != NULL)
 			continue;
 		buf_add(&out, body + done, list.mailbox[k].spec.end - done);
 		buf_putc(&out, '@');
@@ -321,7 +306,7 @@ valid_domain(const char *domain, bool ascii)
 static const char *
 choose_domain(const struct repair *r, bool ascii)
 {
-	const char *domain = valid_domain(r->domain, ascii), *at = strrchr(r->sender, '@');
+	const char *domain = valid_domain(r->domain, ascii), *at = r->sender != NULL ? strrchr(r->sender, '@') : NULL;
 
 	if (domain == NULL && at != NULL)
 		domain = valid_domain(at + 1, ascii);

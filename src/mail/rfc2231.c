@@ -16,7 +16,7 @@ struct parameter {
 	size_t first;
 	size_t end;
 	size_t name;		/* its token */
-	size_t value;		/* first token of the value; value_end: the one after its last */
+	size_t value;		/* first token of the value, 0: it is no parameter; value_end: the one after its last */
 	size_t value_end;
 	bool raw;		/* has a value with raw text, and a name that may be encoded */
 };
@@ -77,18 +77,31 @@ parameter_at(const struct tokens *ts, size_t i)
 	return p;
 }
 
+/* The first semicolon. */
+static size_t
+first_parameter(const struct tokens *ts)
+{
+	size_t i = 0;
+
+	while (i < ts->count && !token_is(ts, i, ';'))
+		i++;
+	return i;
+}
+
 /* True where there is a parameter of the same name in extended form. */
 static bool
 has_extended(const struct tokens *ts, const struct parameter *p)
 {
 	const char *name, *other;
+	struct parameter q;
 	size_t len, other_len, i;
 
 	name = name_of(ts, p->name, &len);
-	for (i = 1; i < ts->count; i++) {
-		if (ts->token[i].type != TOKEN_WORD)
+	for (i = first_parameter(ts); i < ts->count; i = q.end) {
+		q = parameter_at(ts, i);
+		if (q.value == 0)
 			continue;
-		other = name_of(ts, i, &other_len);
+		other = name_of(ts, q.name, &other_len);
 		if (other_len > len && other[len] == '*' && strncasecmp(name, other, len) == 0)
 			return true;
 	}
@@ -187,27 +200,12 @@ put_parameter(struct line *l, const struct tokens *ts, const struct parameter *p
 		return;
 	words_put(l, ts, p->first, p->name);
 	line_separate(l);
-	for (i = p->value; i < p->value_end; i++) {
-		if (ts->token[i].type == TOKEN_QUOTED)
-			token_meaning(ts, i, &value);
-		else
-			buf_add(&value, ts->text + ts->token[i].start, ts->token[i].end - ts->token[i].start);
-	}
+	for (i = p->value; i < p->value_end; i++)
+		token_meaning(ts, i, &value);
 	name = name_of(ts, p->name, &len);
 	put_value(l, name, len, buf_str(&value), value.len);
 	buf_free(&value);
 	words_put(l, ts, p->value_end, p->end);
-}
-
-/* The first semicolon. */
-static size_t
-first_parameter(const struct tokens *ts)
-{
-	size_t i = 0;
-
-	while (i < ts->count && !token_is(ts, i, ';'))
-		i++;
-	return i;
 }
 
 static size_t

@@ -170,6 +170,8 @@ raw_parameters_become_rfc_2231(void **state)
 		    "Content-Type: a/b; name*=utf-8''M%C3%BCll%20%22x.pdf; charset=utf-8\r\n" },
 		{ "Content-Type: a/b;name=M\xc3\xbcll er.pdf (c)\r\n", "Content-Type: a/b; name*=utf-8''M%C3%BCll%20er.pdf (c)\r\n" },
 		{ "Content-Disposition: inline; filename=\"\xe9\"\r\n", "Content-Disposition: inline; filename*=unknown-8bit''%E9\r\n" },
+		{ "Content-Type: a/b; name=M\xc3\xbcll\r\n er.pdf\r\n", "Content-Type: a/b; name*=utf-8''M%C3%BCll%20er.pdf\r\n" },
+		{ "Content-Type: a/b; name=\"\xc3\xbc\"; x=name*y\r\n", "Content-Type: a/b; name*=utf-8''%C3%BC; x=name*y\r\n" },
 		{ "Content-Disposition: inline; filename=\"\xc3\xbc\"; filename*=utf-8''%C3%BC\r\n",
 		    "Content-Disposition: inline; filename*=utf-8''%C3%BC\r\n" },
 		{ "Content-Type: multipart/mixed; boundary=\"\xc3\xbc\"\r\n", NULL },

@@ -265,6 +265,8 @@ no_domain_at_all(void **state)
 	refused(f, "From: bare\n", BOB, EX_CONFIG, CAUSE_NO_DOMAIN, what);
 	f->src.sender = "";
 	refused(f, "", BOB, EX_CONFIG, CAUSE_NO_DOMAIN, what);
+	refused(f, "From: \n", BOB, EX_CONFIG, CAUSE_NO_DOMAIN, what);
+	refused(f, "From: a@x\nResent-To: b@x\n", BOB, EX_CONFIG, CAUSE_NO_DOMAIN, what);
 	sends_to(f, "From: a@x\n", BOB, "bob@example.org");
 	f->src.local_to = "admin@example.com";
 	sends_to(f, "From: a@x\n", ARGS("root"), "admin@example.com(root@localhost)");
@@ -415,8 +417,9 @@ resent_messages(void **state)
 	sends_to(f, "Resent-From: n@x\nResent-To: new@x\nResent-From: o@x\nResent-To: old@x\nResent-Cc: older@x\nTo: first@x\n", NULL, "new@x");
 	/* or at a trace field */
 	sends_to(f, "Received: by mx\nResent-To: new@x\nReceived: by other\nResent-Cc: old@x\nTo: first@x\n", NULL, "new@x");
-	/* no recipient in a Resent- field: an ordinary message */
-	sends_to(f, "Resent-From: c@x\nTo: first@x\n", NULL, "first@x");
+	/* no recipient in a Resent- field: whoever had it already does not get it again */
+	refused(f, "Resent-From: c@x\nTo: first@x\n", NULL, EX_DATAERR, CAUSE_NO_RECIPIENTS, "no recipients");
+	sends_to(f, "Resent-Date: d\nTo: first@x\n", ARGS("arg@x"), "arg@x");
 	/* a newest block without recipients sends to nobody, least of all to those of an older one */
 	refused(f, "Resent-From: n@x\nResent-From: o@x\nResent-To: old@x\nTo: first@x\n", NULL, EX_DATAERR, CAUSE_NO_RECIPIENTS, "no recipients");
 	sends_to(f, "Resent-To: b@x\nTo: first@x\n", ARGS("arg@x"), "arg@x b@x");
@@ -451,7 +454,7 @@ aliases_come_first(void **state)
 	f->src.local_to = "all@x.org";
 	sends_to(f, "", ARGS("admins", "other"), "dave@x.org(admins@zoo.example.net) \"odd name\"@y(admins@zoo.example.net) "
 	    "carol@x.org(admins@zoo.example.net) all@x.org(admins@zoo.example.net)");
-	sends_to(f, "", ARGS("looped"), "all@x.org(looped@zoo.example.net)");
+	sends_to(f, "", ARGS("looped"), "dave@x.org(looped@zoo.example.net) \"odd name\"@y(looped@zoo.example.net)");
 	sends_to(f, "", ARGS("root@example.org"), "root@example.org");
 }
 

@@ -450,6 +450,12 @@ a_header_beyond_its_bound_is_65_and_a_body_is_not(void **state)
 	assert_int_equal(m.header.count, 1);
 	assert_true(m.longest == 2 * MESSAGE_HEADER_MAX + 3);
 	message_free(&m);
+	assert_int_equal(read_long(&m, "A: b\n", 'x', MESSAGE_LINE_MAX, ": c\n", &o), 0);
+	assert_int_equal(m.header.count, 1);
+	message_free(&m);
+	assert_int_equal(read_long(&m, "A: b\n", 'x', MESSAGE_LINE_MAX - 1, ": c\n", &o), 0);
+	assert_int_equal(m.header.count, 2);
+	message_free(&m);
 	assert_int_equal(read_long(&m, "A: b\n\n", '\r', 3000000, "x\n", &o), 0);
 	assert_true(m.longest == 3000001);
 	message_free(&m);

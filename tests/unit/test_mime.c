@@ -248,6 +248,7 @@ what_may_not_be_encoded_is_refused_where_8_bit_cannot_pass(void **state)
 		"--b 1\nContent-Transfer-Encoding: 8bit, 7bit\n\n\351\n--b 1--\n",
 		"--b 1\nContent-Type: text/plain\nContent-Type: text/html\n\n\351\n--b 1--\n",
 		"--b 1\nno header at all \351\n--b 1--\n", "--b 1\nA: b\n \n\n\351\n--b 1--\n",
+		"--b 1\nA: b\nno field\n\n\351\n--b 1--\n", "--b 1\n\nx\n--b 1--\n--b 1\n\n\351\n",
 		"--b 1\nContent-Type: multipart/mixed\n\n--c\n\n\351\n--c--\n--b 1--\n",
 		"--b 1\nContent-Type: multipart/mixed; boundary=\"\"\n\n--\n\n\351\n----\n--b 1--\n",
 		"--b 1\nContent-Type: multipart/mixed; boundary=c\nContent-Transfer-Encoding: base64\n\n--c\n\n\351\n--c--\n--b 1--\n",
@@ -478,6 +479,20 @@ count(const char *text, const char *what)
 	return n;
 }
 
+static void
+blanks_after_a_delimiter_are_not_folded_into_the_part(void **state)
+{
+	struct buf text = {0};
+
+	(void)state;
+	buf_puts(&text, "--b 1\n\n\351\n--b 1");
+	for (int i = 0; i < 1000; i++)
+		buf_putc(&text, ' ');
+	buf_puts(&text, "\n\nx\n--b 1--\n");
+	assert_mixed(text.data, false, "--b 1\n" QP "\n=E9\n--b 1\n\nx\n--b 1--\n");
+	buf_free(&text);
+}
+
 /* A soft line break must not put at the beginning of a line what would be a delimiter there. */
 static void
 encoding_makes_no_delimiter(void **state)
@@ -586,6 +601,7 @@ main(void)
 		cmocka_unit_test(headers_of_parts_are_made_fit_too),
 		cmocka_unit_test(quoted_printable_decodes_to_what_it_was),
 		cmocka_unit_test(lines_of_any_length_decode_to_what_they_were),
+		cmocka_unit_test(blanks_after_a_delimiter_are_not_folded_into_the_part),
 		cmocka_unit_test(encoding_makes_no_delimiter),
 		cmocka_unit_test(nesting_beyond_the_bound_is_left_as_it_is),
 		cmocka_unit_test(hostile_structures_end),

@@ -75,6 +75,9 @@ what_is_missing_is_added_at_the_top(void **state)
 	check("To: a@b\r\n", &r, DATE "From: =?utf-8?q?Hansi=C3=BC?= <me@example.org>\r\nMessage-ID: <*@example.org>\r\nTo: a@b\r\n");
 	r.full_name = "x\r\nBcc: y";
 	check("To: a@b\r\nMessage-ID: <x@y>\r\n", &r, DATE "From: \"x  Bcc: y\" <me@example.org>\r\nTo: a@b\r\nMessage-ID: <x@y>\r\n");
+	r.sender = r.domain = NULL;
+	check("To: a@b\r\nFrom: x\r\n", &r, "Date: Wed, 15 Nov 2023 00:43:20 +0230\r\nMessage-ID: <*@localhost>\r\nTo: a@b\r\nFrom: x\r\n");
+	r = plain;
 	r.full_name = " \t";
 	check("To: a@b\r\nMessage-ID: <x@y>\r\n", &r, DATE "From: me@example.org\r\nTo: a@b\r\nMessage-ID: <x@y>\r\n");
 }
@@ -109,7 +112,7 @@ bare_names_get_the_domain_and_blanks_before_colons_go(void **state)
 	    "To:a , b@c,\r\n  Group: d, e@f;, <\"john doe\">\r\nCc: \"john doe\", two words, Foo <g>, <h,\"i\">\r\nX-To: a\r\n", &plain,
 	    "Date: d\r\nMessage-ID: <x@y>\r\nFrom: root@example.com (Cron Daemon)\r\nSender: <me@example.com>\r\nReply-To: x@example.com\r\n"
 	    "To:a@example.com , b@c,\r\n  Group: d@example.com, e@f;, <\"john doe\"@example.com>\r\n"
-	    "Cc: \"john doe\", two words, Foo <g@example.com>, <h@example.com,\"i\"@example.com>\r\nX-To: a\r\n");
+	    "Cc: \"john doe\"@example.com, two words, Foo <g@example.com>, <h@example.com,\"i\"@example.com>\r\nX-To: a\r\n");
 }
 
 static void
