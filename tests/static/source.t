@@ -1,0 +1,112 @@
+# The rules of the house that can be seen from the source: floors, forbidden calls, lengths, what may lie where.
+use strict;
+use warnings;
+use Test::More;
+
+sub slurp
+{
+	open my $fh, '<', $_[0] or die "$_[0]: $!";
+	local $/;
+	return <$fh>;
+}
+
+# Without comments and the text of strings, lines kept.
+sub code
+{
+	my ($text) = @_;
+
+	$text =~ s{("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(/\*.*?\*/|//[^\n]*)}{defined $1 ? ($1 =~ /^"/ ? '""' : "'x'") : $2 =~ tr/\n//cdr}gse;
+	return $text;
+}
+
+my @sources = sort glob 'src/*.[ch] src/*/*.[ch]';
+my %text = map { $_ => slurp($_) } @sources;
+my %code = map { $_ => code($text{$_}) } @sources;
+cmp_ok(scalar @sources, '>', 30, 'there are sources');
+
+sub where
+{
+	my ($pattern, @except) = @_;
+	my %except = map { $_ => 1 } @except;
+
+	return [map { my $file = $_; my $n = 0; map { $n++; /$pattern/ ? "$file:$n" : () } split /\n/, $code{$file} } grep { !$except{$_} } @sources];
+}
+
+# --- floors
+
+my %floor;
+my $level = 0;
+for (['clock', 'mem', 'outcome', 'printable', 'put', 'log', 'trace', 'explain'], ['config', 'options', 'secret'], ['net/', 'mail/'],
+    ['smtp/'], ['submit'], ['probe', 'report'], ['run'], ['main']) {
+	$floor{$_} = $level for @$_;
+	$level++;
+}
+sub floor_of
+{
+	my ($path) = @_;
+
+	my ($name) = $path =~ m{^(?:src/)?([a-z]+/?)};	# config_source.c is of config's room
+	return $floor{$name};
+}
+my (@unknown, @upwards, @sideways);
+for my $file (@sources) {
+	my $own = floor_of($file);
+
+	push @unknown, $file if !defined $own;
+	for my $header ($text{$file} =~ /^#include "([^"]+)"/mg) {
+		my $its = floor_of($header);
+
+		push @unknown, "$file: $header" if !defined $its;
+		push @upwards, "$file includes $header" if defined $own && defined $its && $its > $own;
+		push @sideways, "$file includes $header" if $file =~ m{^src/mail/} && $header =~ m{^(?:net|smtp)/} || $file =~ m{^src/net/} && $header =~ m{^(?:mail|smtp)/};
+	}
+}
+is_deeply(\@unknown, [], 'each file has its floor');
+is_deeply([grep { !/^src\/(?:log|explain)\.h includes config\.h$/ } @upwards], [], 'a file includes only what is below it, or beside');
+is_deeply(\@sideways, [], 'mail/ and net/ know nothing of each other, nor of smtp/');
+
+my @openssl = map { my $f = $_; $text{$f} =~ m{^#include <openssl/}m ? $f : () } @sources;
+is_deeply([grep { !m{^src/(?:net/tls|smtp/auth)\.c$} } @openssl], [], 'OpenSSL: only net/tls.c and smtp/auth.c');
+is_deeply([map { $text{$_} =~ /#include <confuse\.h>/ ? $_ : () } @sources], ['src/config.c'], 'libconfuse: only config.c');
+is_deeply(where(qr/(?<![\w.>])exit\s*\(/, 'src/main.c'), [], 'exit(): only main.c');
+is_deeply(where(qr/(?<!\w)v?syslog\s*\(/, 'src/log.c'), [], 'syslog(): only log.c');
+is_deeply(where(qr/(?<!\w)poll\s*\(/, 'src/net/stream.c', 'src/net/dial.c', 'src/secret.c', 'src/mail/message.c', 'src/put.c'), [], 'poll(): only where the network, a command, stdin or a reader of ours is waited for');
+is_deeply(where(qr/(?<!\w)(?:malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|vasprintf)\s*\(/, 'src/mem.c'), [], 'memory comes from mem.c');
+
+# --- forbidden
+
+is_deeply(where(qr/(?<!\w)(?:strcpy|strcat|stpcpy|strncpy|strncat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok|strtok_r|scanf|sscanf|system|popen|tmpnam|mktemp|rand|srand|random|alloca|setjmp|longjmp|goto)\b\s*(?:\(|\w+;)/),
+    [], 'no call that is forbidden');
+is_deeply(where(qr/(?<!\w)(?:printf|perror|puts|putchar|err|errx|warn|warnx)\s*\(/), [], 'nothing prints but report and its like');
+is_deeply(where(qr/(?<!\w)return\s*\([^()]*\)\s*;/), [], 'return without parentheses');
+is_deeply(where(qr/\b(?:TODO|FIXME|XXX)\b/), [], 'nothing left to do');
+is_deeply([map { my $f = $_; $text{$f} =~ /\b(?:TODO|FIXME|XXX)\b/ ? $f : () } @sources], [], 'nor in comments');
+is_deeply([grep { $text{$_} =~ /[ \t]$/m } @sources], [], 'no blanks at the end of a line');
+
+# --- form
+
+is_deeply([grep { $text{$_} !~ m{\A/\*\n \* \S} } @sources], [], 'a file begins with what it is for');
+is_deeply([grep { ($text{$_} =~ tr/\n//) >= 700 } @sources], [], 'a file stays below 700 lines');
+my @long;
+for my $file (grep { /\.c$/ } @sources) {
+	my ($name, $start);
+	my @lines = split /\n/, $code{$file};
+
+	for my $n (0 .. $#lines) {
+		($name, $start) = ($1, $n) if $lines[$n] =~ /^(\w+)\(/;
+		push @long, "$file: $name, " . ($n - $start) . ' lines' if defined $start && $lines[$n] eq '}' && $n - $start > 75;
+		undef $start if $lines[$n] eq '}';
+	}
+}
+is_deeply(\@long, [], 'a function fits on a screen');
+is_deeply([grep { $text{$_} =~ m{/work/|/tmp/b\b|/home/\w} } @sources, glob('tests/*/*.[cht] tests/*.* tests/e2e/lib/*.pm man/* README Makefile')
+    ? grep { !m{^tests/static/source\.t$} } @sources : ()], [], 'no path of one machine');
+
+# --- what lies where
+
+my %allowed = map { $_ => 1 } qw(Makefile README sendmail.conf.example src tests man LICENSE);
+is_deeply([grep { !$allowed{$_} && !/^build/ } glob '*'], [], 'the top level holds nothing else');
+is_deeply([grep { !-e } sort keys %allowed], [], 'and all of these');
+is_deeply([grep { /[^\x20-\x7e\t\n]/ && !/\.c$/ } map { $text{$_} =~ /([^\x20-\x7e\t\n])/ ? "$_: $1" : () } grep { !m{\.(?:c|h)$} } @sources], [], 'ASCII');
+
+done_testing;
