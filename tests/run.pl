@@ -1,8 +1,9 @@
-# Runs the tests and counts them: perl tests/run.pl BUILD [static|unit|e2e|interop ...]
+# Runs the tests and counts them: perl tests/run.pl BUILD [static|unit|e2e|fuzz|interop ...]
 #
 #	static	  tests/static/*.t: the source and what was built from it
 #	unit	  BUILD/unit/*; again with the sanitizers (BUILD/sanitize/unit), and under valgrind
 #	e2e	  tests/e2e/*.t with BUILD/sendmail, and again with BUILD/sanitize/sendmail
+#	fuzz	  tests/fuzz/*.t: the fuzz targets over their corpora
 #	interop	  tests/interop/*.t
 #
 # The last line, also in BUILD/summary, is "N passed, N failed" and ", N skipped" where some were. Subtests count as the one test they
@@ -44,8 +45,8 @@ sub one
 
 one(@ARGV[1 .. $#ARGV]) if @ARGV && $ARGV[0] eq '--one';
 
-my $build = shift @ARGV or die "usage: run.pl BUILD [static|unit|e2e|interop ...]\n";
-my %wanted = map { $_ => 1 } @ARGV ? @ARGV : qw(static unit e2e interop);
+my $build = shift @ARGV or die "usage: run.pl BUILD [static|unit|e2e|fuzz|interop ...]\n";
+my %wanted = map { $_ => 1 } @ARGV ? @ARGV : qw(static unit e2e fuzz interop);
 my $self = Cwd::realpath($0);
 my %count = (passed => 0, failed => 0, skipped => 0);
 my @failures;
@@ -141,8 +142,11 @@ if ($wanted{e2e}) {
 	run_group(2, scripts => [perl_scripts(' (sanitizers)', @scripts)], env => {SENDMAIL_UNDER_TEST => "$sanitized/sendmail"})
 	    if -x "$sanitized/sendmail";
 }
+if ($wanted{fuzz}) {
+	run_group(1, scripts => [perl_scripts('', sort glob 'tests/fuzz/*.t')], env => {BUILD => $build});
+}
 if ($wanted{interop}) {
-	run_group(1, scripts => [perl_scripts('', sort glob 'tests/interop/*.t')], env => {SENDMAIL_UNDER_TEST => "$build/sendmail"});
+	run_group(1, scripts => [perl_scripts('', sort glob 'tests/interop/*.t')], env => {BUILD => $build, SENDMAIL => "$build/sendmail"});
 }
 
 # What belongs to the tests that failed: the lines since the last one that did not, and what follows as comment. All of it where none failed.

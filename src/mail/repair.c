@@ -236,6 +236,7 @@ override(struct header *h, size_t i, const char *address)
 	return original;
 }
 
+/* A Resent-Sender with another address is given this one rather than dropped: that it comes again is what ends a block. */
 static void
 override_resent(const struct work *w)
 {
@@ -246,7 +247,7 @@ override_resent(const struct work *w)
 	if (place[RESENT_FROM] >= 0)
 		free(override(w->h, (size_t)place[RESENT_FROM], w->r->override_from));
 	if (sender >= 0 && !field_names_only(&w->h->field[sender], w->r->override_from))
-		header_remove(w->h, (size_t)sender);
+		free(override(w->h, (size_t)sender, w->r->override_from));
 }
 
 /* override-from in a message that is not resent. What Reply-To is to say, or NULL; the caller frees it. */

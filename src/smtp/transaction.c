@@ -145,8 +145,8 @@ read_mail(struct transaction *t)
 	if (t->c->reply.code / 100 == 2)
 		return 0;
 	(void)reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
-	if (t->o->status == EX_PROTOCOL && t->c->reply.code == 530 && t->c->secure)
-		t->o->status = EX_NOPERM;	/* TLS is there: it is AUTH that is missing, as Gmail words it with the same code */
+	if (t->o->status == EX_PROTOCOL && t->c->secure && strcasestr(t->c->reply.text, "tls") == NULL)
+		t->o->status = EX_NOPERM;	/* 530 5.7.0 is also what Gmail says where AUTH is missing */
 	return -1;
 }
 

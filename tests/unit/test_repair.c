@@ -128,7 +128,7 @@ a_resent_message_gets_resent_fields_only(void **state)
 	    "Resent-From: A <a@b>\r\nResent-Date: d\r\nResent-Message-ID: <x@y>\r\nSubject: x\r\n");
 	r.override_from = "app@example.net";
 	check("Resent-From: A <a@b>\r\nResent-Sender: s@b\r\nResent-Date: d\r\nResent-Message-ID: <x@y>\r\nFrom: q@r\r\nSender: s@r\r\n", &r,
-	    "Resent-From: A <app@example.net>\r\nResent-Date: d\r\nResent-Message-ID: <x@y>\r\nFrom: q@r\r\nSender: s@r\r\n");
+	    "Resent-From: A <app@example.net>\r\nResent-Sender: app@example.net\r\nResent-Date: d\r\nResent-Message-ID: <x@y>\r\nFrom: q@r\r\nSender: s@r\r\n");
 }
 
 static void
