@@ -44,7 +44,7 @@ int tls_attach(struct tls *tls, int fd, struct outcome *o);
  */
 int tls_handshake(struct tls *tls, struct outcome *o);
 
-/* As read(2) and write(2): octets moved, TLS_EOF (close_notify or end of file), TLS_WANT_…, or TLS_FAILED (tls_error() says why). */
+/* As read(2) and write(2): octets moved, TLS_EOF (close_notify or end of file), TLS_WANT_..., or TLS_FAILED (tls_error() says why). */
 ptrdiff_t tls_read(struct tls *tls, void *p, size_t n);
 ptrdiff_t tls_write(struct tls *tls, const void *p, size_t n);
 
