@@ -125,7 +125,7 @@ names_of(const X509 *cert)
 	GENERAL_NAMES_free(names);
 	if (b.len == 0) {
 		distinguished_name(X509_get_subject_name(cert), one, sizeof(one));
-		buf_puts(&b, one[0] != '\0' ? one : "no name at all");
+		buf_printf(&b, "no host by a subject alternative name (it is %s)", one[0] != '\0' ? one : "of nobody");
 	}
 	return b.data;
 }

@@ -145,7 +145,7 @@ read_mail(struct transaction *t)
 	if (t->c->reply.code / 100 == 2)
 		return 0;
 	(void)reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
-	if (t->o->status == EX_PROTOCOL && t->c->secure && strcasestr(t->c->reply.text, "tls") == NULL)
+	if (t->c->reply.code == 530 && t->o->status == EX_PROTOCOL && t->c->secure && strcasestr(t->c->reply.text, "tls") == NULL)
 		t->o->status = EX_NOPERM;	/* 530 5.7.0 is also what Gmail says where AUTH is missing */
 	return -1;
 }

@@ -285,9 +285,10 @@ sub expected_sender
 {
 	my ($case, $sender) = @_;
 	my ($uid) = split ' ', $case->{uid};
-	my $me = getpwuid($>) // "uid-$>";
+	my $who = $> == 0 ? $uid : $>;
+	my $me = getpwuid($who) // "uid-$who";
 
-	# Without names of our own we are always ourselves, except where the call or its header names the sender.
+	# Without names of our own it is whoever this machine knows by that uid, or ourselves, except where the call or its header names the sender.
 	return $sender if $own_users || $sender ne "$user{$uid}\@" . DOMAIN || grep { /^-(?![oe])[a-z]*[fr]/ } @{$case->{argv}};
 	return $sender if $case->{stdin} =~ /^(?:From|Sender):.*\Q$sender\E/mi;
 	return "$me\@" . DOMAIN;

@@ -134,7 +134,7 @@ SKIP: {
 	my $home = "/run/sendmail-e2e.$$";	# what the test needs is not below /tmp
 	mkdir $home or die "$home: $!";
 	my $server = smarthost(ext => 'PIPELINING,SIZE 100000000,8BITMIME');
-	my $conf = spew("$home/conf", conf({log => "$home/log", domain => 'example.com'}, section($server)), 0600);
+	my $conf = spew("$home/conf", conf({log => "$home/log", domain => 'example.com'}, section($server, 'tls-ca-file' => certs() . '/ca.pem')), 0600);
 	my @in = ('unshare', '-m', '/bin/sh', '-c');
 	my @common = (server => $server, conf => undef, env => {SENDMAIL_CONF => $conf}, log => undef, cwd => '/');
 

@@ -138,6 +138,18 @@ sub certs
 	return $dir;
 }
 
+# The authority that made the smarthosts' certificates, where every user can read it, wherever the build directory is.
+my $ca;
+sub ca_file
+{
+	if (!defined $ca) {
+		$ca = "$base/ca.pem";
+		File::Copy::copy(certs() . '/ca.pem', $ca) or die "$ca: $!";
+		chmod 0644, $ca;
+	}
+	return $ca;
+}
+
 # Whether a mount namespace of one's own is to be had.
 my $unshare;
 sub can_unshare
@@ -267,7 +279,7 @@ sub section
 	my %o = (host => '127.0.0.1', port => $server->port, tls => $server->{tls});
 	my $title = delete $more{title} // 'localhost';
 
-	$o{'tls-ca-file'} = certs() . '/ca.pem' if $o{tls} ne 'none';
+	$o{'tls-ca-file'} = ca_file() if $o{tls} ne 'none';
 	@o{qw(user password)} = @$server{qw(user password)} if defined $server->{user};
 	return "smarthost '$title' {\n" . options("\t", %o, %more) . "}\n";
 }
