@@ -134,9 +134,11 @@ SKIP: {
 	my $home = "/run/sendmail-e2e.$$";	# what the test needs is not below /tmp
 	mkdir $home or die "$home: $!";
 	my $server = smarthost(ext => 'PIPELINING,SIZE 100000000,8BITMIME');
-	my $conf = spew("$home/conf", conf({log => "$home/log", domain => 'example.com'}, section($server, 'tls-ca-file' => certs() . '/ca.pem')), 0600);
+	my $conf = spew("$home/conf", conf({log => "$home/log", domain => 'example.com'}, section($server, 'tls-ca-file' => "$home/ca.pem")), 0600);
+	my $copy = "$home/sendmail";	# nor may the program be, wherever it was built
+	system('cp', certs() . '/ca.pem', program(), $home) == 0 or die 'cp failed';
 	my @in = ('unshare', '-m', '/bin/sh', '-c');
-	my @common = (server => $server, conf => undef, env => {SENDMAIL_CONF => $conf}, log => undef, cwd => '/');
+	my @common = (program => $copy, server => $server, conf => undef, env => {SENDMAIL_CONF => $conf}, log => undef, cwd => '/');
 
 	check 'a read-only file system', @common, wrap => [@in, "mount -o remount,bind,ro / && ! touch $home/x 2>/dev/null && $readonly", 'sh'], stdin => MESSAGE;
 	is(scalar(() = $server->messages), 1, 'it arrived');
@@ -154,7 +156,7 @@ SKIP: {
 	check 'TMPDIR is small, a message that memory cannot hold', @common, wrap => [@in, $full, 'sh'], env => {SENDMAIL_CONF => $conf, TMPDIR => '/mnt'}, exit => 74,
 	    stdin => MESSAGE . ("x" x 63 . "\n") x (16384 * 40), err => [qr/.*Remedy: make room/],
 	    also => sub { is($_[0]->stdin_broken, undef, 'stdin is drained') };
-	unlink "$home/conf", "$home/log";
+	unlink map { "$home/$_" } qw(conf log sendmail ca.pem);
 	rmdir $home;
 }
 my $tmp = scratch();
