@@ -94,7 +94,7 @@ int outcome_status(enum stage stage, int code, const char *enhanced);
 /* Whichever of two statuses wins when there are several fates (78 77 76 65 67 69 68 75); 0 loses against all. */
 int outcome_worse(int a, int b);
 
-/* True where the same attempt may go well later: 68, 75, and what ends a try at one smarthost but not the message. */
+/* True where the same attempt may go well later: 68 and 75. */
 bool outcome_temporary(const struct outcome *o);
 
 /* The short name of a stage, as the log has it: "rcpt". */

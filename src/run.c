@@ -44,10 +44,11 @@ run_drain(void)
 		message_drain(STDIN_FILENO);
 }
 
-static void
+/* Prints what was asked for. The exit status: who has not got it must not think he has. */
+static int
 say(const char *text)
 {
-	(void)put(STDOUT_FILENO, text, strlen(text), PUT_WAIT);
+	return put(STDOUT_FILENO, text, strlen(text), PUT_WAIT) == 0 ? EX_OK : EX_IOERR;
 }
 
 /* A problem of the alias file: told as a warning, since mail goes on. */
@@ -224,17 +225,18 @@ free_delivery(struct delivery *d)
 }
 
 static void
-check_aliases(const struct config *c)
+check_aliases(const struct config *c, const char *host)
 {
 	struct aliases a = {0};
 	struct outcome o = {0};
 	struct buf b = {0};
 
 	if (c->aliases == NULL)
-		say("no alias file is configured\n");
+		(void)say("no alias file is configured\n");
 	else if (aliases_load(&a, c->aliases, complain, NULL, &o) == -1)
 		report_failure(STDERR_FILENO, &o);
 	else {
+		a.host = host;
 		for (size_t i = 0; i < a.count; i++) {
 			char **out;
 			bool found;
@@ -245,7 +247,7 @@ check_aliases(const struct config *c)
 			free(out);
 		}
 		buf_printf(&b, "%s: %zu aliases\n", c->aliases, a.count);
-		say(b.data);
+		(void)say(b.data);
 		buf_free(&b);
 	}
 	aliases_free(&a);
@@ -256,27 +258,24 @@ check_aliases(const struct config *c)
  * packages call it on machines where nothing is configured yet.
  */
 static int
-other_mode(enum mode mode, const struct config *c, const struct outcome *o)
+other_mode(enum mode mode, const struct config *c, const char *host, const struct outcome *o)
 {
 	switch (mode) {
 	case MODE_VERSION:
-		say("sendmail-submit " VERSION "\n");
-		return EX_OK;
+		return say("sendmail-submit " VERSION "\n");
 	case MODE_HELP:
-		say(options_help());
-		return EX_OK;
+		return say(options_help());
 	case MODE_LIST:
 		if (o->status != 0 && o->cause != CAUSE_CONFIG_MISSING) {
 			report_failure(STDERR_FILENO, o);
 			return o->status;
 		}
-		say("Mail queue is empty (no queue is configured)\n");
-		return EX_OK;
+		return say("Mail queue is empty (no queue is configured)\n");
 	case MODE_ALIASES:
 		if (o->status != 0)
 			report_failure(STDERR_FILENO, o);
 		else
-			check_aliases(c);
+			check_aliases(c, host);
 		return EX_OK;
 	case MODE_DELIVER:
 		break;
@@ -302,7 +301,7 @@ run(int argc, char **argv, const struct process *p)
 		log_open(d->config.log, d->config.log_file, d->opt.log_tag);
 	}
 	if (o->status == 0 && d->opt.mode != MODE_DELIVER)
-		status = other_mode(d->opt.mode, &d->config, &config);
+		status = other_mode(d->opt.mode, &d->config, d->host, &config);
 	else {
 		if (o->status == 0 && config.status == 0)
 			(void)deliver(d, p, o);

@@ -12,13 +12,13 @@
 
 /* What is learned from a connection, for the log. */
 static void
-note(struct result *r, const struct client *c, const struct outcome *o)
+note(struct result *r, const struct client *c)
 {
 	(void)strlcpy(r->address, c->dialed.address, sizeof(r->address));
 	(void)strlcpy(r->tls, c->tls, sizeof(r->tls));
 	(void)strlcpy(r->auth, c->mechanism, sizeof(r->auth));
 	r->reply[0] = '\0';
-	if (c->reply.code != 0 && (o->status == 0 || o->cause == CAUSE_REPLY))
+	if (c->reply.code != 0)
 		reply_words(&c->reply, r->reply, sizeof(r->reply));
 	r->dsn_dropped = c->dsn_dropped;
 }
@@ -54,13 +54,13 @@ try(struct result *r, const struct config *c, struct client *client, size_t i, s
 	r->smarthost = &c->smarthost[i];
 	*next = true;
 	if (client_open(client, r->smarthost, c->hostname, open_deadline(deadline, left), t, o) == -1) {
-		note(r, client, o);
+		note(r, client);
 		return -1;
 	}
 	client->last = left == 1;
 	client->stream.deadline = deadline;
 	status = client_send(client, e, m, o);
-	note(r, client, o);
+	note(r, client);
 	*next = !client->committed && o->stage == STAGE_MAIL && outcome_temporary(o);
 	client_close(client);
 	return status;

@@ -129,14 +129,6 @@ header_drop(struct header *h, const char *name)
 }
 
 void
-header_remove(struct header *h, size_t i)
-{
-	free(h->field[i].text);
-	h->count--;
-	memmove(h->field + i, h->field + i + 1, (h->count - i) * sizeof(*h->field));
-}
-
-void
 header_replace(struct header *h, size_t i, const char *body, size_t len)
 {
 	struct field *f = h->field + i;

@@ -43,7 +43,6 @@ const char *header_body(const struct field *f, size_t *len);
 /* Takes out all fields of that name, or those at or after *from*; the number of them. */
 size_t header_drop(struct header *h, const char *name);
 size_t header_drop_from(struct header *h, const char *name, size_t from);
-void header_remove(struct header *h, size_t i);
 
 /*
  * Puts another body (no CRLF at its end; with folds as CRLF blank where wanted) into field i, its name kept as written. The body stands

@@ -88,20 +88,19 @@ is_empty(const struct field *f)
 	return true;
 }
 
-/* Takes out the fields of that name from index from on; if empty, only those with nothing in them. */
+/* Takes out the fields of that name with nothing in them. */
 static void
-drop(struct header *h, const char *name, size_t from, bool empty)
+drop_empty(struct header *h, const char *name)
 {
-	size_t i, kept = from;
+	size_t i, kept = 0;
 
-	for (i = from; i < h->count; i++) {
-		if (header_is(&h->field[i], name) && (!empty || is_empty(&h->field[i])))
+	for (i = 0; i < h->count; i++) {
+		if (header_is(&h->field[i], name) && is_empty(&h->field[i]))
 			free(h->field[i].text);
 		else
 			h->field[kept++] = h->field[i];
 	}
-	if (from < h->count)
-		h->count = kept;
+	h->count = kept;
 }
 
 static void
@@ -114,7 +113,7 @@ drop_unwanted(struct header *h)
 	for (i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		header_drop(h, always[i]);
 	for (i = 0; i < sizeof(if_empty) / sizeof(if_empty[0]); i++)
-		drop(h, if_empty[i], 0, true);
+		drop_empty(h, if_empty[i]);
 }
 
 /* "To : x" becomes "To: x". */
@@ -266,7 +265,7 @@ override_plain(const struct work *w)
 		header_drop(h, "Sender");
 	i = header_find(h, "From", 0);
 	if (i >= 0) {
-		drop(h, "From", (size_t)i + 1, false);
+		header_drop_from(h, "From", (size_t)i + 1);
 		original = override(h, (size_t)i, address);
 	}
 	if (header_find(h, "Reply-To", 0) >= 0) {

@@ -2,8 +2,8 @@
  * One message to its recipients: MAIL, RCPT, DATA or BDAT, in flights where PIPELINING is offered, in further transactions where
  * the smarthost takes no more recipients in this one (RFC 5321 sections 3.3 and 4.5.3.1.10; RFC 1870, 2920, 3030, 3461, 6152, 6531, 8689).
  *
- * A flight is written whole, then its replies are read in the same order. How far a transaction has come is seen from the
- * recipients' states; nothing else is kept.
+ * A flight is written whole, then its replies are read in the same order. Who has got the message is seen from the recipients' states
+ * alone; struct transaction keeps beside them only what became of the message on the line.
  *
  * A write that fails is not told where it fails: the stream then fails every call, but gives the replies that had come before. So whoever
  * reads the next one learns what the smarthost said before it hung up, or else that the connection is gone, at the stage that it had reached.

@@ -39,7 +39,7 @@ check 'stderr closed, and a failure to tell', close => [2], rules => ['rcpt repl
 check 'stderr closed, -v', close => [2], argv => ['-v', 'b@example.net'], exit => 0;
 check 'stderr full', setup => sub { open STDERR, '>', '/dev/full' }, rules => ['rcpt reply "550 5.1.1 No"'], exit => 67, err => [], log => {status => 'failed'}
     if -e '/dev/full';
-check 'stdout full, -bp', argv => ['-bp'], setup => sub { open STDOUT, '>', '/dev/full' }, exit => qr/^(?:0|74)$/, sent => 0, printed => 1, log => undef
+check 'stdout full, -bp', argv => ['-bp'], setup => sub { open STDOUT, '>', '/dev/full' }, exit => 74, sent => 0, printed => 1, log => undef
     if -e '/dev/full';
 check 'stderr a pipe that nobody reads', setup => sub { pipe my $r, my $w; open STDERR, '>&', $w; close $r; }, argv => ['-v', 'b@example.net'], exit => 0;
 
