@@ -1,6 +1,7 @@
 /*
  * One run: options, configuration, message, envelope, repair, submission, report. See run.h.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,13 @@ run_drain(void)
 static int
 say(const char *text)
 {
-	return put(STDOUT_FILENO, text, strlen(text), PUT_WAIT) == 0 ? EX_OK : EX_IOERR;
+	struct outcome o;
+
+	if (put(STDOUT_FILENO, text, strlen(text), PUT_WAIT) == 0)
+		return EX_OK;
+	(void)outcome_set(&o, EX_IOERR, STAGE_NONE, CAUSE_NONE, strerror(errno), "cannot write to standard output");
+	report_failure(STDERR_FILENO, &o);
+	return o.status;
 }
 
 /* A problem of the alias file: told as a warning, since mail goes on. */
