@@ -61,31 +61,14 @@ take_body_mode(struct options *opt, const char *value, struct outcome *o)
 	}
 }
 
-/* -N never, or a list of success, failure, delay (RFC 3461 section 4.1). */
+/* -N never, or a list of success, failure, delay. */
 static int
 take_notify(struct options *opt, const char *value, struct outcome *o)
 {
-	static const struct { const char *word; unsigned bit; } words[] = {
-		{"never", DSN_NEVER}, {"success", DSN_SUCCESS}, {"failure", DSN_FAILURE}, {"delay", DSN_DELAY},
-	};
-	unsigned bits = 0;
-	const char *p = value;
+	unsigned bits = dsn_notify(value);
 
-	for (;;) {
-		size_t n = strcspn(p, ","), i;
-
-		for (i = 0; i < 4; i++)
-			if (strlen(words[i].word) == n && strncasecmp(words[i].word, p, n) == 0)
-				break;
-		if (i == 4)
-			return usage(o, CAUSE_USAGE, "it takes never, or a list of success, failure, delay", "-N ", value);
-		bits |= words[i].bit;
-		if (p[n] == '\0')
-			break;
-		p += n + 1;
-	}
-	if ((bits & DSN_NEVER) != 0 && bits != DSN_NEVER)
-		return usage(o, CAUSE_USAGE, "never goes with nothing else", "-N ", value);
+	if (bits == 0)
+		return usage(o, CAUSE_USAGE, "it takes never, or a list of success, failure, delay", "-N ", value);
 	opt->notify = bits;
 	return 0;
 }
@@ -93,26 +76,17 @@ take_notify(struct options *opt, const char *value, struct outcome *o)
 static int
 take_return(struct options *opt, const char *value, struct outcome *o)
 {
-	if (strcasecmp(value, "full") == 0)
-		opt->ret = "FULL";
-	else if (strcasecmp(value, "hdrs") == 0)
-		opt->ret = "HDRS";
-	else
+	if (dsn_ret(value) == NULL)
 		return usage(o, CAUSE_USAGE, "it takes full or hdrs", "-R ", value);
+	opt->ret = dsn_ret(value);
 	return 0;
 }
 
-/* ENVID: printable ASCII; 100 octets are what every server takes (RFC 3461 section 4.4). */
 static int
 take_envid(struct options *opt, const char *value, struct outcome *o)
 {
-	size_t n = strlen(value);
-
-	for (size_t i = 0; i < n; i++)
-		if (value[i] < 0x20 || value[i] > 0x7e)
-			return usage(o, CAUSE_USAGE, "it takes printable ASCII", "-V ", value);
-	if (n == 0 || n > 100)
-		return usage(o, CAUSE_USAGE, "it takes 1 to 100 characters", "-V ", value);
+	if (!dsn_is_envid(value))
+		return usage(o, CAUSE_USAGE, "it takes 1 to 100 characters of printable ASCII", "-V ", value);
 	opt->envid = value;
 	return 0;
 }

@@ -6,12 +6,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "dsn.h"
 #include "outcome.h"
 
 enum mode { MODE_DELIVER, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
-
-/* NOTIFY of RFC 3461 section 4.1. */
-enum dsn_notify { DSN_NEVER = 1, DSN_SUCCESS = 2, DSN_FAILURE = 4, DSN_DELAY = 8 };
 
 enum error_mode { ERRORS_PRINT, ERRORS_QUIET };
 

@@ -111,16 +111,16 @@ full_name(const struct passwd *pw)
 
 /* Who runs us: the login name (uid-N if there is none that can be an address) and the full name. */
 static void
-find_user(struct envelope *e, char **user)
+find_user(struct envelope *e)
 {
 	const struct passwd *pw = getpwuid(getuid());
 
 	if (pw != NULL)
 		e->full_name = full_name(pw);
 	if (pw != NULL && address_check(pw->pw_name, "x") == NULL)
-		*user = mem_dup(pw->pw_name);
+		e->user = mem_dup(pw->pw_name);
 	else
-		*user = mem_printf("uid-%lu", (unsigned long)getuid());
+		e->user = mem_printf("uid-%lu", (unsigned long)getuid());
 }
 
 static bool
@@ -159,8 +159,7 @@ header_sender(const struct header *h, const char *name)
 }
 
 static int
-choose_sender(struct envelope *e, const struct envelope_source *src, const char *from, const char *user, const struct header *h,
-    struct outcome *o)
+choose_sender(struct envelope *e, const struct envelope_source *src, const char *from, const struct header *h, struct outcome *o)
 {
 	if (src->override_from && from != NULL)
 		e->sender = mem_dup(from);
@@ -172,7 +171,7 @@ choose_sender(struct envelope *e, const struct envelope_source *src, const char 
 		e->sender = mem_dup(from);
 	else if ((e->sender = header_sender(h, "Sender")) == NULL && (e->sender = header_sender(h, "From")) == NULL) {
 		if (e->default_sender == NULL)
-			return recipients_no_domain(o, user);
+			return recipients_no_domain(o, e->user);
 		e->sender = mem_dup(e->default_sender);
 	}
 	return 0;
@@ -208,7 +207,7 @@ may_lack_from(const struct header *h)
 
 /* Everything but the recipients. */
 static int
-make_sender(struct envelope *e, const struct envelope_source *src, const char *user, const struct header *h, struct outcome *o)
+make_sender(struct envelope *e, const struct envelope_source *src, const struct header *h, struct outcome *o)
 {
 	char *from = NULL;
 	int result = choose_domain(e, src, o);
@@ -216,13 +215,72 @@ make_sender(struct envelope *e, const struct envelope_source *src, const char *u
 	if (result == 0 && src->from != NULL)
 		result = path_of(&from, src->from, e->domain, &option_from, o);
 	if (result == 0) {
-		if (e->domain != NULL && address_check(user, e->domain) == NULL)
-			e->default_sender = address_path(user, e->domain);
-		result = choose_sender(e, src, from, user, h, o);
+		if (e->domain != NULL && address_check(e->user, e->domain) == NULL)
+			e->default_sender = address_path(e->user, e->domain);
+		result = choose_sender(e, src, from, h, o);
 	}
-	if (result == 0 && *e->sender == '\0' && e->default_sender == NULL && may_lack_from(h))
-		result = recipients_no_domain(o, user);
 	free(from);
+	return result;
+}
+
+/* Who runs us, and everything but the recipients. */
+static int
+begin(struct envelope *e, const struct envelope_source *src, const struct header *h, struct outcome *o)
+{
+	memset(e, 0, sizeof(*e));
+	find_user(e);
+	return make_sender(e, src, h, o);
+}
+
+int
+envelope_begin(struct envelope *e, const struct envelope_source *src, struct outcome *o)
+{
+	const struct header none = {0};
+
+	return begin(e, src, &none, o);
+}
+
+int
+envelope_check_from(const struct envelope *e, const struct header *h, struct outcome *o)
+{
+	if (*e->sender != '\0' || e->default_sender != NULL || !may_lack_from(h))
+		return 0;
+	return recipients_no_domain(o, e->user);
+}
+
+/* The recipients that src asks for. */
+static int
+collect(struct envelope *e, const struct envelope_source *src, const struct message *m, struct outcome *o)
+{
+	char *local_to = NULL;
+	int result = 0;
+
+	if (src->local_to != NULL)
+		result = path_of(&local_to, src->local_to, e->domain, &option_local_to, o);
+	if (result == 0)
+		result = recipients_collect(e, src, local_to, m, o);
+	free(local_to);
+	return result;
+}
+
+int
+envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, struct outcome *o)
+{
+	struct envelope_source one = *src;
+	struct address_list list;
+	char *argument = mem_dup(recipient);
+	int result = 0;
+
+	address_parse(&list, recipient, strlen(recipient));
+	if (list.errors == 0 && list.count != 1)
+		result = outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_BAD_ADDRESS, "not one address", "recipient \"%.200s\" is no address", recipient);
+	address_free(&list);
+	one.from_header = false;
+	one.argument = &argument;
+	one.arguments = 1;
+	if (result == 0)
+		result = collect(e, &one, NULL, o);
+	free(argument);
 	return result;
 }
 
@@ -237,22 +295,18 @@ set_utf8(struct envelope *e)
 int
 envelope_make(struct envelope *e, const struct envelope_source *src, const struct message *m, struct outcome *o)
 {
-	char *user, *local_to = NULL;
 	int result;
 
 	memset(e, 0, sizeof(*e));
 	if (!src->from_header && src->arguments == 0)
 		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, NULL, "no recipients: neither an address nor -t is given");
-	find_user(e, &user);
-	result = make_sender(e, src, user, &m->header, o);
-	if (result == 0 && src->local_to != NULL)
-		result = path_of(&local_to, src->local_to, e->domain, &option_local_to, o);
+	result = begin(e, src, &m->header, o);
 	if (result == 0)
-		result = recipients_collect(e, src, local_to, m, o);
+		result = envelope_check_from(e, &m->header, o);
+	if (result == 0)
+		result = collect(e, src, m, o);
 	if (result == 0)
 		set_utf8(e);
-	free(local_to);
-	free(user);
 	return result;
 }
 
@@ -283,12 +337,14 @@ envelope_free(struct envelope *e)
 	for (size_t i = 0; i < e->count; i++) {
 		free(e->rcpt[i].path);
 		free(e->rcpt[i].original);
+		free(e->rcpt[i].orcpt);
 		free(e->rcpt[i].fate);
 	}
 	free(e->rcpt);
 	free(e->bad);
 	free(e->sender);
 	free(e->default_sender);
+	free(e->user);
 	free(e->full_name);
 	free(e->domain);
 	memset(e, 0, sizeof(*e));

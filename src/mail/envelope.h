@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "dsn.h"
 #include "mail/aliases.h"
 #include "mail/message.h"
-#include "options.h"
 #include "outcome.h"
 
 enum rcpt_state {
@@ -21,6 +21,8 @@ enum rcpt_state {
 struct recipient {
 	char *path;		/* local@domain, checked, as it stands between < and > */
 	char *original;		/* ORCPT: the address before aliases, or NULL where it is the same */
+	unsigned notify;	/* enum dsn_notify of its own, or 0: that of the envelope */
+	char *orcpt;		/* "rfc822;xtext" as it was given, or NULL: made from original or path */
 	enum rcpt_state state;
 	struct outcome *fate;	/* of RCPT_FAILED; NULL there where the run as a whole failed, and the run's own outcome tells */
 };
@@ -38,6 +40,7 @@ struct envelope {
 	struct outcome *bad;	/* addresses in the header that are none: one entry each, status 65 */
 	size_t bads;
 	char *default_sender;	/* user@domain, for a From that has to be made when the sender is null; NULL only where domain is */
+	char *user;		/* who runs us: the login name, or "uid-N" */
 	char *full_name;	/* of the user, from the passwd entry, or NULL */
 	char *domain;		/* what completes bare names; NULL where none is known and no sender or recipient needed one */
 };
@@ -65,6 +68,16 @@ struct envelope_source {
  * recipients may already be RCPT_FAILED (an alias that leads nowhere).
  */
 int envelope_make(struct envelope *e, const struct envelope_source *src, const struct message *m, struct outcome *o);
+
+/*
+ * The same in steps, for a dialogue that gives one address at a time (-bs). envelope_begin(): the sender, src->sender; no recipients. -1: o (64 it is no address, 78).
+ * envelope_add(): one more recipient, through the aliases: what was added is from the former e->count on, nothing if all of it was there. -1: o.
+ */
+int envelope_begin(struct envelope *e, const struct envelope_source *src, struct outcome *o);
+int envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, struct outcome *o);
+
+/* Whether a From that has to be made for this header can be made. -1: 78. */
+int envelope_check_from(const struct envelope *e, const struct header *h, struct outcome *o);
 
 /* The number of recipients in a state. */
 size_t envelope_count(const struct envelope *e, enum rcpt_state state);

@@ -27,7 +27,7 @@ enum kind {
 	KIND_TEXT
 };
 
-struct reader {
+struct message_reader {
 	struct message *m;
 	struct outcome *o;
 	enum part part;
@@ -44,7 +44,6 @@ struct reader {
 	struct scan scan;
 	size_t used;
 	char out[BLOCK];
-	char in[BLOCK];
 };
 
 /* The number of octets below 128 at the beginning. */
@@ -115,7 +114,7 @@ scan_is_utf8(const struct scan *s)
 }
 
 static void
-store_out(struct reader *r, const char *p, size_t n)
+store_out(struct message_reader *r, const char *p, size_t n)
 {
 	scan_add(&r->scan, p, n);
 	if (store_add(&r->m->body, p, n, r->o) < 0)
@@ -123,14 +122,14 @@ store_out(struct reader *r, const char *p, size_t n)
 }
 
 static void
-flush(struct reader *r)
+flush(struct message_reader *r)
 {
 	store_out(r, r->out, r->used);
 	r->used = 0;
 }
 
 static void
-emit(struct reader *r, const char *p, size_t n)
+emit(struct message_reader *r, const char *p, size_t n)
 {
 	if (n > BLOCK - r->used)
 		flush(r);
@@ -139,14 +138,14 @@ emit(struct reader *r, const char *p, size_t n)
 }
 
 static void
-body_text(struct reader *r, const char *p, size_t n)
+body_text(struct message_reader *r, const char *p, size_t n)
 {
 	r->column += n;
 	emit(r, p, n);
 }
 
 static void
-body_end_line(struct reader *r)
+body_end_line(struct message_reader *r)
 {
 	if (r->column > r->m->longest)
 		r->m->longest = r->column;
@@ -159,7 +158,7 @@ body_end_line(struct reader *r)
  * Postfix ">From " as well: here that is dropped where a field follows, and text otherwise.
  */
 static enum kind
-line_kind(const struct reader *r)
+line_kind(const struct message_reader *r)
 {
 	const char *p = buf_str(&r->line);
 	size_t n = r->line.len;
@@ -179,7 +178,7 @@ line_kind(const struct reader *r)
 
 /* The header is at its end; what was read beyond it becomes body. The line being read is not at its end yet. */
 static void
-begin_body(struct reader *r)
+begin_body(struct message_reader *r)
 {
 	const char *p = buf_str(&r->held), *end;
 
@@ -198,7 +197,7 @@ begin_body(struct reader *r)
 }
 
 static void
-header_text(struct reader *r, const char *p, size_t n)
+header_text(struct message_reader *r, const char *p, size_t n)
 {
 	buf_add(&r->line, p, n);
 	if (r->line.len > MESSAGE_LINE_MAX && line_kind(r) == KIND_TEXT) {
@@ -211,14 +210,14 @@ header_text(struct reader *r, const char *p, size_t n)
 }
 
 static void
-add_header_line(struct reader *r)
+add_header_line(struct message_reader *r)
 {
 	buf_add(&r->block, r->line.data, r->line.len);
 	buf_puts(&r->block, "\r\n");
 }
 
 static void
-header_end_line(struct reader *r)
+header_end_line(struct message_reader *r)
 {
 	switch (line_kind(r)) {
 	case KIND_FIELD:
@@ -253,7 +252,7 @@ header_end_line(struct reader *r)
 }
 
 static void
-put_text(struct reader *r, const char *p, size_t n)
+put_text(struct message_reader *r, const char *p, size_t n)
 {
 	if (r->part == BODY)
 		body_text(r, p, n);
@@ -263,7 +262,7 @@ put_text(struct reader *r, const char *p, size_t n)
 
 /* Text without line ends: the dots. */
 static void
-take_text(struct reader *r, const char *p, size_t n)
+take_text(struct message_reader *r, const char *p, size_t n)
 {
 	if (n == 0)
 		return;
@@ -282,7 +281,7 @@ take_text(struct reader *r, const char *p, size_t n)
 }
 
 static void
-take_end_line(struct reader *r)
+take_end_line(struct message_reader *r)
 {
 	r->bol = true;
 	if (r->dot)
@@ -296,7 +295,7 @@ take_end_line(struct reader *r)
 
 /* Text whose line ends are LF. */
 static void
-take_lines(struct reader *r, const char *p, size_t n)
+take_lines(struct message_reader *r, const char *p, size_t n)
 {
 	const char *end = p + n, *lf;
 
@@ -336,7 +335,7 @@ join_line_ends(char *p, size_t n)
 
 /* The CRs that were held back turn out to stand inside a line. */
 static void
-put_spaces(struct reader *r)
+put_spaces(struct message_reader *r)
 {
 	char spaces[1024];
 	size_t n;
@@ -351,7 +350,7 @@ put_spaces(struct reader *r)
 
 /* Text without NUL. */
 static void
-take_octets(struct reader *r, char *p, size_t n)
+take_octets(struct message_reader *r, char *p, size_t n)
 {
 	char *end = p + n;
 
@@ -416,28 +415,38 @@ message_drain(int fd)
 		;
 }
 
-static int
-read_all(struct reader *r, int fd)
+void
+message_add(struct message_reader *r, char *p, size_t n)
 {
+	if (n == 0)
+		return;
+	r->m->empty = false;
+	if (r->part != DONE && !r->failed)
+		take_octets(r, p, drop_nul(p, n));
+}
+
+static int
+read_all(struct message_reader *r, int fd)
+{
+	char block[BLOCK];
 	ssize_t n;
 
 	while (r->part != DONE && !r->failed) {
-		n = read_some(fd, r->in, BLOCK);
+		n = read_some(fd, block, sizeof(block));
 		if (n < 0)
 			return outcome_set(r->o, EX_NOINPUT, STAGE_INPUT, CAUSE_INPUT, strerror(errno),
 			    "cannot read the message from standard input");
 		if (n == 0)
 			return 0;
-		r->m->empty = false;
-		take_octets(r, r->in, drop_nul(r->in, (size_t)n));
+		message_add(r, block, (size_t)n);
 	}
 	message_drain(fd);
-	return r->failed ? -1 : 0;
+	return 0;
 }
 
 /* The input is at its end: a line without a line end gets one. */
 static int
-finish(struct reader *r)
+finish(struct message_reader *r)
 {
 	struct message *m = r->m;
 
@@ -454,11 +463,10 @@ finish(struct reader *r)
 	return 0;
 }
 
-int
-message_read(struct message *m, int fd, bool dot_ends, const char *directory, struct outcome *o)
+struct message_reader *
+message_begin(struct message *m, bool dot_ends, const char *directory, struct outcome *o)
 {
-	struct reader *r = mem_alloc(sizeof(*r));
-	int status;
+	struct message_reader *r = mem_alloc(sizeof(*r));
 
 	memset(m, 0, sizeof(*m));
 	m->empty = true;
@@ -467,14 +475,36 @@ message_read(struct message *m, int fd, bool dot_ends, const char *directory, st
 	r->o = o;
 	r->dot_ends = dot_ends;
 	r->first = r->bol = true;
-	status = read_all(r, fd);
-	if (status == 0)
-		status = finish(r);
+	return r;
+}
+
+static void
+free_reader(struct message_reader *r)
+{
 	buf_free(&r->line);
 	buf_free(&r->block);
 	buf_free(&r->held);
 	free(r);
+}
+
+int
+message_end(struct message_reader *r)
+{
+	int status = r->failed ? -1 : finish(r);
+
+	free_reader(r);
 	return status;
+}
+
+int
+message_read(struct message *m, int fd, bool dot_ends, const char *directory, struct outcome *o)
+{
+	struct message_reader *r = message_begin(m, dot_ends, directory, o);
+
+	if (read_all(r, fd) == 0)
+		return message_end(r);
+	free_reader(r);
+	return -1;
 }
 
 uint64_t

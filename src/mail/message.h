@@ -46,6 +46,15 @@ bool scan_is_utf8(const struct scan *s);
  */
 int message_read(struct message *m, int fd, bool dot_ends, const char *directory, struct outcome *o);
 
+/*
+ * The same for octets that come in pieces, from whoever finds the end by itself. message_add() changes the n octets at p. A failure is kept
+ * until message_end(), which ends the reader in any case; m is then as after message_read().
+ */
+struct message_reader;
+struct message_reader *message_begin(struct message *m, bool dot_ends, const char *directory, struct outcome *o);
+void message_add(struct message_reader *r, char *p, size_t n);
+int message_end(struct message_reader *r);
+
 /* Reads and drops whatever is left in fd, so that whoever writes it gets no SIGPIPE. */
 void message_drain(int fd);
 

@@ -306,6 +306,7 @@ drop_recipients_twice(struct envelope *e)
 		if (again[i]) {
 			free(e->rcpt[i].path);
 			free(e->rcpt[i].original);
+			free(e->rcpt[i].orcpt);
 			free(e->rcpt[i].fate);
 		} else
 			e->rcpt[kept++] = e->rcpt[i];

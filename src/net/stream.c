@@ -340,6 +340,12 @@ stream_pending(const struct stream *s)
 	return s->in.len - s->in_at;
 }
 
+bool
+stream_is_quiet(struct stream *s)
+{
+	return s->error == STREAM_OK && take_all(s) == 0 && stream_pending(s) == 0;
+}
+
 int
 stream_fail(const struct stream *s, enum stage stage, const char *doing, struct outcome *o)
 {

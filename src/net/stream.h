@@ -62,6 +62,9 @@ void stream_forget(struct stream *s);
 /* Octets that were received and not yet taken. */
 size_t stream_pending(const struct stream *s);
 
+/* False where the other side has ended the connection or has said something that nobody asked for; does not wait. */
+bool stream_is_quiet(struct stream *s);
+
 /* Fills in o for the sticky error: 75 (CAUSE_TIMEOUT, CAUSE_LOST), 76 (CAUSE_NONSENSE). what is "<doing>". Returns -1. */
 int stream_fail(const struct stream *s, enum stage stage, const char *doing, struct outcome *o);
 

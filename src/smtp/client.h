@@ -2,7 +2,8 @@
  * The client side of SMTP (RFC 5321, RFC 6409): greet, secure, authenticate, send, quit; and what may share a flight (RFC 2920).
  *
  * One struct client is one connection. client_open() brings it to where mail can be sent; client_send() sends one message, in as many
- * transactions as the smarthost's limit on recipients asks for; client_close() ends it.
+ * transactions as the smarthost's limit on recipients asks for; client_close() ends it. Whoever has to pass on each verdict as it comes (-bs, -bv)
+ * goes step by step instead: client_mail(), client_rcpt(), client_fit(), client_message(), client_reset().
  */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
@@ -27,6 +28,7 @@ struct client {
 	bool secure;			/* TLS, the smarthost verified */
 	bool committed;			/* a recipient's verdict was read, or octets of a message left: no other smarthost may be tried */
 	bool last;			/* no other smarthost would be tried anyway: the message may share a flight with its envelope */
+	bool uncertain;			/* the message and its end have gone, and what became of it is not known */
 	bool can_quit;			/* nothing is due that a QUIT would be taken for a part of */
 	bool dsn_dropped;		/* a DSN was asked for and is not offered */
 	char tls[64];			/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "" */
@@ -44,6 +46,26 @@ int client_open(struct client *c, const struct smarthost *host, const char *ehlo
  * on the way (8BITMIME not offered). A smarthost that refuses and hangs up while it is still written to is told by its own words, if they came.
  */
 int client_send(struct client *c, struct envelope *e, struct message *m, struct outcome *o);
+
+/*
+ * One step each, before stream.deadline. 0: it was taken. -1: o; its code is that of the smarthost's own verdict, 0 where this program has refused (REQUIRETLS,
+ * SIZE, SMTPUTF8) or the connection has failed: then client_usable() is false. client_mail(): size as far as the caller has declared it, 0: not; eight_bit: BODY=8BITMIME, where it is
+ * offered; e->utf8 asks for SMTPUTF8. client_rcpt(): recipient i ends RCPT_TAKEN, or RCPT_FAILED with that fate (pending where the connection failed).
+ */
+int client_mail(struct client *c, struct envelope *e, uint64_t size, bool eight_bit, struct outcome *o);
+int client_rcpt(struct client *c, struct envelope *e, size_t i, struct outcome *o);
+
+/* Makes m fit for what this smarthost offers, converted if it must be; *eight_bit: it takes BODY=8BITMIME at MAIL. -1: it cannot be (65). */
+int client_fit(struct client *c, struct envelope *e, struct message *m, bool *eight_bit, struct outcome *o);
+
+/* Sends m, which client_fit() has passed, to those who are RCPT_TAKEN: they end RCPT_DONE, or stay as they are (-1). c->uncertain: it may have been taken or not. */
+int client_message(struct client *c, struct envelope *e, struct message *m, struct outcome *o);
+
+/* RSET. */
+int client_reset(struct client *c, struct outcome *o);
+
+/* True where the connection stands between commands, and the smarthost has not said or ended anything meanwhile. */
+bool client_usable(struct client *c);
 
 /* Says QUIT without waiting for its answer, if the connection still stands, and closes. */
 void client_close(struct client *c);

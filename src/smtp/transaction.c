@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include "dsn.h"
 #include "mail/address.h"
 #include "mail/encode.h"
 #include "mail/mime.h"
@@ -28,10 +29,9 @@ struct transaction {
 	struct envelope *e;
 	struct message *m;
 	struct outcome *o;
-	uint64_t size;
+	uint64_t size;		/* 0: not known */
 	bool eight_bit;		/* BODY=8BITMIME is needed */
 	bool cut;		/* the line broke before all of the message had left: no answer can mean that it was taken */
-	bool whole;		/* the message and its end have gone, and what became of it is not known */
 	size_t limit;		/* recipients that the smarthost took in an earlier transaction before it said enough; 0: not known */
 };
 
@@ -47,21 +47,16 @@ put(struct transaction *t, const char *line, size_t n)
 		(void)stream_puts(s, "\r\n");
 }
 
-/* xtext of RFC 3461 section 4. */
-static void
-add_xtext(struct buf *b, const char *s)
-{
-	for (; *s != '\0'; s++)
-		if (*s > 0x20 && *s < 0x7f && *s != '+' && *s != '=')
-			buf_putc(b, *s);
-		else
-			buf_printf(b, "+%02X", (unsigned char)*s);
-}
-
 static bool
 wants_dsn(const struct envelope *e)
 {
 	return e->notify != 0 || e->ret != NULL || e->envid != NULL;
+}
+
+static bool
+rcpt_wants_dsn(const struct envelope *e, const struct recipient *r)
+{
+	return wants_dsn(e) || r->notify != 0 || r->orcpt != NULL;
 }
 
 static void
@@ -71,7 +66,7 @@ put_mail(struct transaction *t)
 	struct buf b = {0};
 
 	buf_printf(&b, "MAIL FROM:<%s>", t->e->sender);
-	if (cap->size)
+	if (cap->size && t->size > 0)
 		buf_printf(&b, " SIZE=%llu", (unsigned long long)t->size);
 	if (t->eight_bit && cap->eight_bit)
 		buf_puts(&b, " BODY=8BITMIME");
@@ -83,39 +78,30 @@ put_mail(struct transaction *t)
 		buf_printf(&b, " RET=%s", t->e->ret);
 	if (cap->dsn && t->e->envid != NULL) {
 		buf_puts(&b, " ENVID=");
-		add_xtext(&b, t->e->envid);
+		dsn_add_xtext(&b, t->e->envid);
 	}
 	put(t, b.data, b.len);
 	buf_free(&b);
 }
 
 static void
-add_notify(struct buf *b, unsigned notify)
-{
-	static const struct { unsigned bit; const char *word; } words[] = {
-		{DSN_NEVER, "NEVER"}, {DSN_SUCCESS, "SUCCESS"}, {DSN_FAILURE, "FAILURE"}, {DSN_DELAY, "DELAY"},
-	};
-	const char *separator = " NOTIFY=";
-
-	for (size_t i = 0; i < 4; i++)
-		if ((notify & words[i].bit) != 0) {
-			buf_printf(b, "%s%s", separator, words[i].word);
-			separator = ",";
-		}
-}
-
-static void
 put_rcpt(struct transaction *t, const struct recipient *r)
 {
 	const char *original = r->original != NULL ? r->original : r->path;
+	unsigned notify = r->notify != 0 ? r->notify : t->e->notify;
 	struct buf b = {0};
 
 	buf_printf(&b, "RCPT TO:<%s>", r->path);
-	if (t->c->cap.dsn && wants_dsn(t->e)) {
-		add_notify(&b, t->e->notify);
-		if (!address_is_utf8(original)) {
+	if (t->c->cap.dsn && rcpt_wants_dsn(t->e, r)) {
+		if (notify != 0) {
+			buf_puts(&b, " NOTIFY=");
+			dsn_add_notify(&b, notify);
+		}
+		if (r->orcpt != NULL)
+			buf_printf(&b, " ORCPT=%s", r->orcpt);
+		else if (!address_is_utf8(original)) {
 			buf_puts(&b, " ORCPT=rfc822;");
-			add_xtext(&b, original);
+			dsn_add_xtext(&b, original);
 		}
 	}
 	put(t, b.data, b.len);
@@ -130,7 +116,7 @@ hear(struct transaction *t, enum stage stage, const char *to)
 
 	(void)snprintf(doing, sizeof(doing), "waiting for the answer of %s to %s", t->c->host->host, to);
 	r = reply_read(&t->c->reply, &t->c->stream, t->c->trace, stage, doing, t->o);
-	if (r == -1 && t->whole)
+	if (r == -1 && t->c->uncertain)
 		(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
 	if (r == -1 || t->c->reply.code == 421)
 		t->c->can_quit = false;	/* nobody listens, and QUIT may not stand in a flight behind DATA */
@@ -216,7 +202,7 @@ put_message(struct transaction *t, bool chunked)
 		(void)stream_puts(s, ".\r\n");
 	(void)stream_flush(s);
 	t->cut = s->error != STREAM_OK;
-	t->whole = !t->cut;
+	t->c->uncertain = !t->cut;
 	return 0;
 }
 
@@ -230,7 +216,7 @@ read_verdict(struct transaction *t)
 		return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
 	if (r == -1)
 		return -1;
-	t->whole = false;
+	t->c->uncertain = false;
 	t->c->can_quit = true;
 	if (t->c->reply.code / 100 != 2)
 		return reply_fail(&t->c->reply, STAGE_DOT, t->o, "%s refused the message", t->c->host->host);
@@ -370,19 +356,10 @@ send_envelope(struct transaction *t, size_t *taken, enum ending *ending)
 	return r;
 }
 
-/* One transaction. -1: the message as a whole has failed. */
+/* The message to those who were taken, after an envelope that ended so. */
 static int
-transact(struct transaction *t)
+send_message(struct transaction *t, enum ending ending)
 {
-	enum ending ending = END_NONE;
-	size_t taken = 0;
-
-	if (send_envelope(t, &taken, &ending) == -1)
-		return -1;
-	if (taken == 0) {
-		drain(t, 0, ending);
-		return 0;
-	}
 	if (ending == END_MESSAGE)
 		return read_verdict(t);
 	if (!t->c->cap.chunking) {
@@ -396,26 +373,56 @@ transact(struct transaction *t)
 	return put_message(t, t->c->cap.chunking) == -1 ? -1 : read_verdict(t);
 }
 
+/* One transaction. -1: the message as a whole has failed. */
+static int
+transact(struct transaction *t)
+{
+	enum ending ending = END_NONE;
+	size_t taken = 0;
+
+	if (send_envelope(t, &taken, &ending) == -1)
+		return -1;
+	if (taken == 0) {
+		drain(t, 0, ending);
+		return 0;
+	}
+	return send_message(t, ending);
+}
+
+/* An address that needs SMTPUTF8 where it is not offered, or was not asked for at MAIL. */
+static int
+check_sender_utf8(struct transaction *t)
+{
+	if (t->c->cap.utf8 || !address_is_utf8(t->e->sender))
+		return 0;
+	return outcome_set(t->o, EX_DATAERR, STAGE_MAIL, CAUSE_NEEDS_SMTPUTF8, "it does not offer SMTPUTF8 (5.6.7)",
+	    "%s cannot take the sender <%s>", t->c->host->host, t->e->sender);
+}
+
+static int
+check_rcpt_utf8(struct transaction *t, size_t i)
+{
+	struct recipient *r = &t->e->rcpt[i];
+	struct outcome fate;
+
+	if ((t->c->cap.utf8 && t->e->utf8) || !address_is_utf8(r->path))
+		return 0;
+	(void)outcome_set(&fate, EX_DATAERR, STAGE_RCPT, CAUSE_NEEDS_SMTPUTF8,
+	    t->c->cap.utf8 ? "SMTPUTF8 was not given at MAIL (5.6.7)" : "it does not offer SMTPUTF8 (5.6.7)",
+	    "%s cannot take the recipient <%s>", t->c->host->host, r->path);
+	envelope_fail(t->e, i, &fate);
+	return -1;
+}
+
 /* Those whose address the smarthost cannot take are told so; the sender's address is everybody's. */
 static int
 check_utf8(struct transaction *t)
 {
-	struct outcome fate;
-
-	if (!t->e->utf8 || t->c->cap.utf8)
-		return 0;
-	if (address_is_utf8(t->e->sender))
-		return outcome_set(t->o, EX_DATAERR, STAGE_MAIL, CAUSE_NEEDS_SMTPUTF8, "it does not offer SMTPUTF8 (5.6.7)",
-		    "%s cannot take the sender <%s>", t->c->host->host, t->e->sender);
-	for (size_t i = 0; i < t->e->count; i++) {
-		struct recipient *r = &t->e->rcpt[i];
-
-		if (r->state != RCPT_PENDING || !address_is_utf8(r->path))
-			continue;
-		(void)outcome_set(&fate, EX_DATAERR, STAGE_RCPT, CAUSE_NEEDS_SMTPUTF8, "it does not offer SMTPUTF8 (5.6.7)",
-		    "%s cannot take the recipient <%s>", t->c->host->host, r->path);
-		envelope_fail(t->e, i, &fate);
-	}
+	if (check_sender_utf8(t) == -1)
+		return -1;
+	for (size_t i = 0; i < t->e->count; i++)
+		if (t->e->rcpt[i].state == RCPT_PENDING)
+			(void)check_rcpt_utf8(t, i);
 	return 0;
 }
 
@@ -428,29 +435,50 @@ header_is_8bit(const struct message *m)
 	return false;
 }
 
-/* What must hold before MAIL: size, body type, SMTPUTF8, REQUIRETLS. */
 static int
-prepare(struct transaction *t)
+check_requiretls(struct transaction *t)
 {
-	const struct client *c = t->c;
-	const char *host = c->host->host;
+	if (!t->e->requiretls || (t->c->secure && t->c->cap.requiretls))
+		return 0;
+	return outcome_set(t->o, EX_UNAVAILABLE, STAGE_MAIL, CAUSE_NO_REQUIRETLS, "it does not offer REQUIRETLS",
+	    "the message asks for TLS all the way, and %s cannot promise it", t->c->host->host);
+}
+
+static int
+check_size(struct transaction *t)
+{
+	const struct capability *cap = &t->c->cap;
 	char why[120];
 
-	if (t->e->requiretls && (!c->secure || !c->cap.requiretls))
-		return outcome_set(t->o, EX_UNAVAILABLE, STAGE_MAIL, CAUSE_NO_REQUIRETLS, "it does not offer REQUIRETLS",
-		    "the message asks for TLS all the way, and %s cannot promise it", host);
+	if (cap->size_max == 0 || t->size <= cap->size_max)
+		return 0;
+	(void)snprintf(why, sizeof(why), "it has %llu octets, and %llu are the most", (unsigned long long)t->size,
+	    (unsigned long long)cap->size_max);
+	return outcome_set(t->o, EX_DATAERR, STAGE_MAIL, CAUSE_TOO_LARGE, why, "the message is too large for %s", t->c->host->host);
+}
+
+/* The message itself: its octets and its size. */
+static int
+fit_message(struct transaction *t)
+{
+	const struct client *c = t->c;
+
 	if (mime_needed(t->m, c->cap.eight_bit) && mime_convert(t->m, c->cap.eight_bit, t->o) == -1)
 		return -1;
 	t->eight_bit = t->m->eight_bit || (header_is_8bit(t->m) && !(t->e->utf8 && c->cap.utf8));
 	if (t->eight_bit && !c->cap.eight_bit)
 		return outcome_set(t->o, EX_DATAERR, STAGE_MESSAGE, CAUSE_NEEDS_8BITMIME, "it does not offer 8BITMIME",
-		    "the header holds 8-bit text that cannot be encoded, and %s cannot take it", host);
+		    "the header holds 8-bit text that cannot be encoded, and %s cannot take it", c->host->host);
 	t->size = message_size(t->m);
-	if (c->cap.size_max > 0 && t->size > c->cap.size_max) {
-		(void)snprintf(why, sizeof(why), "it has %llu octets, and %llu are the most", (unsigned long long)t->size,
-		    (unsigned long long)c->cap.size_max);
-		return outcome_set(t->o, EX_DATAERR, STAGE_MAIL, CAUSE_TOO_LARGE, why, "the message is too large for %s", host);
-	}
+	return check_size(t);
+}
+
+/* What must hold before MAIL: size, body type, SMTPUTF8, REQUIRETLS. */
+static int
+prepare(struct transaction *t)
+{
+	if (check_requiretls(t) == -1 || fit_message(t) == -1)
+		return -1;
 	return check_utf8(t);
 }
 
@@ -464,6 +492,14 @@ give_back(struct envelope *e)
 	return -1;
 }
 
+static void
+note_dsn(struct transaction *t)
+{
+	t->c->dsn_dropped = false;
+	for (size_t i = 0; i < t->e->count && !t->c->cap.dsn; i++)
+		t->c->dsn_dropped = t->c->dsn_dropped || rcpt_wants_dsn(t->e, &t->e->rcpt[i]);
+}
+
 int
 client_send(struct client *c, struct envelope *e, struct message *m, struct outcome *o)
 {
@@ -473,7 +509,7 @@ client_send(struct client *c, struct envelope *e, struct message *m, struct outc
 	*o = (struct outcome){0};
 	if (prepare(&t) == -1)
 		return -1;
-	c->dsn_dropped = wants_dsn(e) && !c->cap.dsn;
+	note_dsn(&t);
 	while ((before = envelope_count(e, RCPT_PENDING)) > 0) {
 		if (transact(&t) == -1)
 			return give_back(e);
@@ -481,4 +517,78 @@ client_send(struct client *c, struct envelope *e, struct message *m, struct outc
 			return outcome_set(o, EX_SOFTWARE, STAGE_RCPT, CAUSE_BUG, "no recipient was decided", "a transaction came to nothing");
 	}
 	return 0;
+}
+
+int
+client_mail(struct client *c, struct envelope *e, uint64_t size, bool eight_bit, struct outcome *o)
+{
+	struct transaction t = {.c = c, .e = e, .o = o, .size = size, .eight_bit = eight_bit};
+
+	*o = (struct outcome){0};
+	if (check_requiretls(&t) == -1 || check_size(&t) == -1 || check_sender_utf8(&t) == -1)
+		return -1;
+	put_mail(&t);
+	(void)stream_flush(&c->stream);
+	return read_mail(&t);
+}
+
+int
+client_rcpt(struct client *c, struct envelope *e, size_t i, struct outcome *o)
+{
+	struct transaction t = {.c = c, .e = e, .o = o};
+	bool enough = false;
+
+	*o = (struct outcome){0};
+	if (check_rcpt_utf8(&t, i) == 0) {
+		put_rcpt(&t, &e->rcpt[i]);
+		(void)stream_flush(&c->stream);
+		if (read_rcpt(&t, i, 0, &enough) == -1)
+			return -1;
+	}
+	if (e->rcpt[i].state == RCPT_TAKEN)
+		return 0;
+	*o = *e->rcpt[i].fate;
+	return -1;
+}
+
+int
+client_fit(struct client *c, struct envelope *e, struct message *m, bool *eight_bit, struct outcome *o)
+{
+	struct transaction t = {.c = c, .e = e, .m = m, .o = o};
+	int r;
+
+	*o = (struct outcome){0};
+	r = fit_message(&t);
+	*eight_bit = t.eight_bit;
+	return r;
+}
+
+int
+client_message(struct client *c, struct envelope *e, struct message *m, struct outcome *o)
+{
+	struct transaction t = {.c = c, .e = e, .m = m, .o = o, .size = message_size(m)};
+
+	*o = (struct outcome){0};
+	note_dsn(&t);
+	return send_message(&t, END_NONE);
+}
+
+int
+client_reset(struct client *c, struct outcome *o)
+{
+	struct envelope none = {0};
+	struct transaction t = {.c = c, .e = &none, .o = o};
+
+	*o = (struct outcome){0};
+	put(&t, "RSET", 4);
+	(void)stream_flush(&c->stream);
+	if (hear(&t, STAGE_MAIL, "RSET") == -1)
+		return -1;
+	return c->reply.code / 100 == 2 ? 0 : reply_fail(&c->reply, STAGE_MAIL, o, "%s refused to begin anew", c->host->host);
+}
+
+bool
+client_usable(struct client *c)
+{
+	return c->can_quit && c->stream.fd != -1 && stream_is_quiet(&c->stream);
 }
