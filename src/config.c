@@ -377,6 +377,7 @@ parser_new(void)
 		CFG_BOOL_CB("encode-headers", cfg_true, CFGF_NODEFAULT, take_bool),
 		CFG_BOOL_CB("requiretls", cfg_false, CFGF_NODEFAULT, take_bool),
 		TEXT("timeout", take_duration),
+		TEXT("idle-timeout", take_duration),
 		TEXT("log", take_log),
 		TEXT("queue", take_not_yet),
 		TEXT("delivery", take_delivery),
@@ -503,7 +504,7 @@ wipe_parser(cfg_t *cfg)
 static int
 take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 {
-	const char *log = cfg_getstr(cfg, "log"), *timeout = cfg_getstr(cfg, "timeout");
+	const char *log = cfg_getstr(cfg, "log"), *timeout = cfg_getstr(cfg, "timeout"), *idle = cfg_getstr(cfg, "idle-timeout");
 
 	if (log != NULL && strcmp(log, "syslog") != 0) {
 		c->log = *log == '/' ? LOG_TO_FILE : LOG_TO_STDERR;
@@ -511,6 +512,8 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	}
 	if (timeout != NULL)
 		c->timeout = (unsigned)config_duration(timeout);
+	if (idle != NULL)
+		c->idle_timeout = (unsigned)config_duration(idle);
 	c->from = get(cfg, "from");
 	c->domain = get(cfg, "domain");
 	c->hostname = get(cfg, "hostname");

@@ -11,6 +11,7 @@
 #include "outcome.h"
 
 #define CONFIG_DEFAULT_TIMEOUT	300	/* seconds */
+#define CONFIG_DEFAULT_IDLE	300
 
 enum tls_mode { TLS_MODE_STARTTLS, TLS_MODE_IMPLICIT, TLS_MODE_NONE };
 
@@ -56,6 +57,7 @@ struct config {
 	bool encode_headers;
 	bool requiretls;
 	unsigned timeout;	/* seconds */
+	unsigned idle_timeout;	/* seconds that the caller of -bs may be silent */
 	enum log_kind log;
 	char *log_file;
 };

@@ -279,7 +279,7 @@ config_load(struct config *c, const struct config_source *src, struct outcome *o
 	const char *path = named != NULL && *named != '\0' ? named : CONFIG_PATH;
 	int fd, r;
 
-	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT};
+	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT, .idle_timeout = CONFIG_DEFAULT_IDLE};
 	if (src->flag != NULL)
 		return load_flag(c, src, o);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

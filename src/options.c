@@ -51,8 +51,11 @@ take_body_mode(struct options *opt, const char *value, struct outcome *o)
 		opt->mode = MODE_ALIASES;
 		return 0;
 	case 's':
+		opt->mode = MODE_SERVE;
+		return 0;
 	case 'v':
-		return usage(o, CAUSE_NOT_YET, "it is not available yet in this version", "-b", value);
+		opt->mode = MODE_VERIFY;
+		return 0;
 	case 'd':
 	case 'D':
 		return usage(o, CAUSE_DAEMON, "this program is no daemon", "-b", value);
@@ -92,17 +95,32 @@ take_envid(struct options *opt, const char *value, struct outcome *o)
 }
 
 static int
-take_body_type(const char *value, struct outcome *o)
+take_body_type(struct options *opt, const char *value, struct outcome *o)
 {
-	if (strcasecmp(value, "7BIT") == 0 || strcasecmp(value, "8BITMIME") == 0)
-		return 0;	/* what the body is, is seen from the body */
+	if (strcasecmp(value, "7BIT") == 0 || strcasecmp(value, "8BITMIME") == 0) {
+		opt->body = *value == '7' ? "7BIT" : "8BITMIME";
+		return 0;
+	}
 	return usage(o, CAUSE_USAGE, "it takes 7BIT or 8BITMIME", "-B ", value);
 }
 
 static void
 take_error_mode(struct options *opt, const char *value)
 {
-	opt->errors = *value == 'q' ? ERRORS_QUIET : ERRORS_PRINT;
+	switch (*value) {
+	case 'q':
+		opt->errors = ERRORS_QUIET;
+		break;
+	case 'm':
+	case 'w':
+		opt->errors = ERRORS_MAIL;
+		break;
+	case 'e':
+		opt->errors = ERRORS_MAIL_OK;
+		break;
+	default:
+		opt->errors = ERRORS_PRINT;
+	}
 }
 
 /* -o: one letter and its value; -oi, -oem, -odi ... */
@@ -168,7 +186,7 @@ take(struct options *opt, char letter, const char *value, bool first, struct out
 	case 'R':
 		return take_return(opt, value, o);
 	case 'B':
-		return take_body_type(value, o);
+		return take_body_type(opt, value, o);
 	case 'b':
 		return take_body_mode(opt, value, o);
 	case 'q':
@@ -261,7 +279,7 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 		opt->recipient = argv + i;
 		opt->recipients = (size_t)(argc - i);
 	}
-	if (opt->mode == MODE_DELIVER && !opt->from_header && opt->recipients == 0)
+	if ((opt->mode == MODE_DELIVER || opt->mode == MODE_VERIFY) && !opt->from_header && opt->recipients == 0)
 		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_NO_RECIPIENTS, "neither -t nor a recipient was given", "nothing to do");
 	return 0;
 }
@@ -276,6 +294,8 @@ options_help(void)
 	    "  -F name    full name for a From field that has to be made\n"
 	    "  -v         show the dialogue with the smarthost\n"
 	    "  -N, -R, -V ask for delivery status notifications (never|success,failure,delay; full|hdrs; envelope id)\n"
+	    "  -bs        speak SMTP on standard input and output\n"
+	    "  -bv        ask the smarthost about the recipients, send nothing\n"
 	    "  -bp        list the queue         -bi  check the alias file\n"
 	    "  --version  print the version      --help  print this\n"
 	    "Other flags of Sendmail are accepted or refused as sendmail(8) says. Configuration: sendmail.conf(5).\n";

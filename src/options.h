@@ -9,9 +9,15 @@
 #include "dsn.h"
 #include "outcome.h"
 
-enum mode { MODE_DELIVER, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
+enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
 
-enum error_mode { ERRORS_PRINT, ERRORS_QUIET };
+/* -oe: what a failure of a message that could be read is told by. */
+enum error_mode {
+	ERRORS_PRINT,		/* p: standard error and exit status */
+	ERRORS_QUIET,		/* q: exit status alone */
+	ERRORS_MAIL,		/* m, w: a notice to the sender, and the exit status */
+	ERRORS_MAIL_OK		/* e: a notice, and status 0 */
+};
 
 struct options {
 	enum mode mode;
@@ -20,6 +26,7 @@ struct options {
 	bool verbose;			/* -v */
 	bool requiretls;		/* -O requiretls=yes */
 	enum error_mode errors;
+	const char *body;		/* -B: "7BIT", "8BITMIME" or NULL */
 	const char *sender;		/* -f, -r; NULL: none */
 	const char *full_name;		/* -F */
 	const char *config;		/* -C */

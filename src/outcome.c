@@ -125,3 +125,81 @@ outcome_stage_name(enum stage stage)
 
 	return (unsigned)stage < STAGE_COUNT ? names[stage] : "none";
 }
+
+/* Class, subject and detail (RFC 3463, and the registry of RFC 5248) of what failed without a reply. */
+static const char *const cause_status[CAUSE_COUNT] = {
+	[CAUSE_CONFIG_MISSING] = "5.3.5", [CAUSE_CONFIG_UNREADABLE] = "5.3.5", [CAUSE_CONFIG_WRONG] = "5.3.5",
+	[CAUSE_CONFIG_EXPOSED] = "5.3.5", [CAUSE_NO_DOMAIN] = "5.3.5", [CAUSE_CONFIG_FLAG] = "5.3.5",
+	[CAUSE_SECRET_MISSING] = "5.3.5", [CAUSE_SECRET_UNREADABLE] = "5.3.5", [CAUSE_SECRET_COMMAND] = "5.3.5",
+	[CAUSE_TLS_CLIENT_CERT] = "5.3.5", [CAUSE_NO_TRUST_STORE] = "5.3.5",
+	[CAUSE_INPUT] = "5.3.0", [CAUSE_BUG] = "5.3.0", [CAUSE_SPACE] = "4.3.1", [CAUSE_SYSTEM] = "4.3.0",
+	[CAUSE_HEADER_TOO_LARGE] = "5.6.0", [CAUSE_NEEDS_8BITMIME] = "5.6.3", [CAUSE_NEEDS_SMTPUTF8] = "5.6.7", [CAUSE_TOO_LARGE] = "5.3.4",
+	[CAUSE_BAD_ADDRESS] = "5.1.3", [CAUSE_ALIAS] = "5.1.1", [CAUSE_LOOP] = "5.4.6",
+	[CAUSE_NO_HOST] = "5.4.4", [CAUSE_LOOKUP] = "4.4.3", [CAUSE_UNREACHABLE] = "4.4.1", [CAUSE_TIMEOUT] = "4.4.1", [CAUSE_LOST] = "4.4.2",
+	[CAUSE_NONSENSE] = "5.5.0",
+	[CAUSE_NO_STARTTLS] = "5.7.10", [CAUSE_INJECTED] = "5.7.0", [CAUSE_TLS] = "5.7.5", [CAUSE_CERT_CA] = "5.7.5",
+	[CAUSE_CERT_EXPIRED] = "5.7.5", [CAUSE_CERT_NOT_YET] = "5.7.5", [CAUSE_CERT_NAME] = "5.7.5", [CAUSE_CERT_OTHER] = "5.7.5",
+	[CAUSE_CERT_FINGERPRINT] = "5.7.5", [CAUSE_NO_REQUIRETLS] = "5.7.30",
+	[CAUSE_CLEAR_AUTH] = "5.7.0", [CAUSE_NO_AUTH_OFFERED] = "5.7.0", [CAUSE_NO_COMMON_MECHANISM] = "5.7.0",
+};
+
+/* True where it is the status code of a failure (RFC 3463 section 2). */
+static bool
+is_failure_code(const char *s)
+{
+	static const char digits[] = "0123456789";
+	size_t subject, detail;
+
+	if ((s[0] != '4' && s[0] != '5') || s[1] != '.')
+		return false;
+	subject = strspn(s + 2, digits);
+	if (subject < 1 || subject > 3 || s[2 + subject] != '.')
+		return false;
+	detail = strspn(s + 3 + subject, digits);
+	return detail >= 1 && detail <= 3 && s[3 + subject + detail] == '\0';
+}
+
+/* What a reply without an enhanced code comes to. */
+static const char *
+reply_status(const struct outcome *o)
+{
+	bool rcpt = o->stage == STAGE_RCPT;
+
+	switch (o->code) {
+	case 421:
+		return "4.3.2";
+	case 450:
+		return "4.2.0";
+	case 451:
+		return "4.3.0";
+	case 452:
+		return "4.3.1";
+	case 530:
+		return "5.7.0";
+	case 535:
+		return "5.7.8";
+	case 551:
+		return "5.1.6";
+	case 552:
+		return rcpt ? "5.2.2" : "5.3.4";
+	}
+	if (o->status == EX_NOUSER)
+		return o->code == 553 ? "5.1.3" : "5.1.1";
+	if (o->status == EX_NOPERM)
+		return rcpt || o->stage == STAGE_MAIL ? "5.7.1" : "5.7.0";
+	if (o->status == EX_DATAERR)
+		return "5.6.0";
+	return o->code < 500 ? "4.0.0" : "5.0.0";
+}
+
+const char *
+outcome_enhanced(const struct outcome *o)
+{
+	if (is_failure_code(o->enhanced) && (o->code == 0 || o->enhanced[0] == '0' + o->code / 100))
+		return o->enhanced;
+	if (o->code >= 400 && o->code <= 599)
+		return reply_status(o);
+	if ((unsigned)o->cause < CAUSE_COUNT && cause_status[o->cause] != NULL)
+		return cause_status[o->cause];
+	return outcome_temporary(o) ? "4.0.0" : "5.0.0";
+}

@@ -97,6 +97,12 @@ int outcome_worse(int a, int b);
 /* True where the same attempt may go well later: 68 and 75. */
 bool outcome_temporary(const struct outcome *o);
 
+/*
+ * The enhanced status code of a failure (RFC 3463, registry of RFC 5248): the smarthost's own where there is one, else what its reply code or the
+ * cause comes to. Never empty; valid as long as o is.
+ */
+const char *outcome_enhanced(const struct outcome *o);
+
 /* The short name of a stage, as the log has it: "rcpt". */
 const char *outcome_stage_name(enum stage stage);
 

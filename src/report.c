@@ -48,23 +48,30 @@ same(const struct outcome *a, const struct outcome *b)
 }
 
 void
-report_result(int fd, const struct result *r)
+report_text(struct buf *b, const struct result *r)
 {
 	const struct envelope *e = r->envelope;
-	struct buf b = {0};
 	bool told = false;
 
 	for (size_t i = 0; i < r->tries && r->outcome.status != 0; i++) {
-		add_failure(&b, &r->tried[i]);
+		add_failure(b, &r->tried[i]);
 		told = told || same(&r->outcome, &r->tried[i]);
 	}
 	if (r->outcome.status != 0 && !told)
-		add_failure(&b, &r->outcome);
+		add_failure(b, &r->outcome);
 	for (size_t i = 0; e != NULL && i < e->bads; i++)
-		add_failure(&b, &e->bad[i]);
+		add_failure(b, &e->bad[i]);
 	for (size_t i = 0; e != NULL && i < e->count; i++)
 		if (e->rcpt[i].fate != NULL)
-			add_failure(&b, e->rcpt[i].fate);
+			add_failure(b, e->rcpt[i].fate);
+}
+
+void
+report_result(int fd, const struct result *r)
+{
+	struct buf b = {0};
+
+	report_text(&b, r);
 	if (b.len > 0 && log_error() != NULL) {
 		buf_puts(&b, "sendmail: ");
 		printable_add(&b, log_error(), strlen(log_error()), 512);
@@ -87,9 +94,8 @@ add_recipients(struct buf *line, const struct envelope *e, enum rcpt_state state
 	buf_free(&list);
 }
 
-/* The first failure there is to tell: of the run, of an address, of a recipient. */
-static const struct outcome *
-first_failure(const struct result *r)
+const struct outcome *
+report_first(const struct result *r)
 {
 	if (r->outcome.status != 0)
 		return &r->outcome;
@@ -142,11 +148,11 @@ add_smarthost(struct buf *line, const struct result *r)
 void
 report_log(const struct result *r)
 {
-	const struct outcome *o = first_failure(r);
+	const struct outcome *o = report_first(r);
 	size_t sent = r->envelope == NULL ? 0 : envelope_count(r->envelope, RCPT_DONE);
 	struct buf line = {0};
 
-	log_field(&line, "status", o == NULL ? "sent" : sent > 0 ? "partial" : "failed");
+	log_field(&line, "status", r->word != NULL ? r->word : o == NULL ? "sent" : sent > 0 ? "partial" : "failed");
 	log_number(&line, "exit", r->status);
 	log_number(&line, "uid", (long long)getuid());
 	add_envelope(&line, r);
@@ -156,6 +162,8 @@ report_log(const struct result *r)
 		log_field(&line, "error", o->what);
 		log_field(&line, "why", o->why);
 	}
+	if (r->notice != NULL)
+		log_field(&line, "notice", r->notice);
 	if (r->warning[0] != '\0')
 		log_field(&line, "warning", r->warning);
 	for (size_t i = 0; i < r->tries && r->outcome.status == 0; i++)

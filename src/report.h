@@ -14,8 +14,14 @@
  */
 void report_failure(int fd, const struct outcome *o);
 
+/* The first failure there is to tell, of the run, of a recipient, of an address; NULL: none. */
+const struct outcome *report_first(const struct result *r);
+
 /* A line for each smarthost that was given up, for the run as a whole, for each recipient that failed, and for each address that is none. */
 void report_result(int fd, const struct result *r);
+
+/* The same lines as text, for a notice. */
+void report_text(struct buf *b, const struct result *r);
 
 /* The run's log line. */
 void report_log(const struct result *r);

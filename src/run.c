@@ -6,21 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 #include "config.h"
 #include "log.h"
 #include "mail/aliases.h"
-#include "mail/encode.h"
 #include "mail/envelope.h"
 #include "mail/message.h"
-#include "mail/mime.h"
-#include "mail/repair.h"
+#include "mail/notice.h"
+#include "notify.h"
 #include "options.h"
+#include "outgoing.h"
+#include "probe.h"
 #include "put.h"
 #include "report.h"
 #include "run.h"
+#include "smtp/server.h"
 #include "submit.h"
+
+#define NOTICE_MIN 10000	/* milliseconds that a notice has at least */
 
 #ifndef VERSION
 #define VERSION "unknown"
@@ -34,6 +37,8 @@ struct delivery {
 	struct message message;
 	struct envelope envelope;
 	struct result result;
+	struct trace trace;
+	msec deadline;		/* of sending; 0: it never came so far */
 	char host[256];
 };
 
@@ -97,13 +102,13 @@ host_name(char *host, size_t size)
 	host[size - 1] = '\0';
 }
 
-/* The domain of a user name that is an address, or NULL. */
-static const char *
-user_domain(const struct config *c)
+static int
+load_aliases(struct delivery *d, struct outcome *o)
 {
-	const char *at = c->smarthosts > 0 && c->smarthost[0].user != NULL ? strrchr(c->smarthost[0].user, '@') : NULL;
-
-	return at != NULL && at[1] != '\0' ? at + 1 : NULL;
+	if (aliases_load(&d->aliases, d->config.aliases, note_warning, &d->result, o) == -1)
+		return -1;
+	d->aliases.host = d->host;
+	return 0;
 }
 
 static int
@@ -111,16 +116,17 @@ make_envelope(struct delivery *d, struct outcome *o)
 {
 	const struct options *opt = &d->opt;
 	const struct config *c = &d->config;
-	struct envelope_source src = {
-		.from_header = opt->from_header, .sender = opt->sender, .argument = opt->recipient, .arguments = opt->recipients,
-		.from = c->from, .override_from = c->override_from, .domain = c->domain, .host = d->host,
-		.user_domain = user_domain(c), .local_to = c->local_to, .aliases = &d->aliases, .complain = note_warning,
-		.complain_arg = &d->result,
-	};
+	struct envelope_source src;
 
-	if (aliases_load(&d->aliases, c->aliases, note_warning, &d->result, o) == -1)
+	if (load_aliases(d, o) == -1)
 		return -1;
-	d->aliases.host = d->host;
+	outgoing_source(&src, c, d->host, &d->aliases);
+	src.from_header = opt->from_header;
+	src.sender = opt->sender;
+	src.argument = opt->recipient;
+	src.arguments = opt->recipients;
+	src.complain = note_warning;
+	src.complain_arg = &d->result;
 	if (envelope_make(&d->envelope, &src, &d->message, o) == -1)
 		return -1;
 	d->envelope.notify = opt->notify;
@@ -130,66 +136,22 @@ make_envelope(struct delivery *d, struct outcome *o)
 	return 0;
 }
 
-static int
-check_loop(const struct message *m, struct outcome *o)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < m->header.count; i++)
-		n += header_is(&m->header.field[i], "Received");
-	if (n <= MESSAGE_RECEIVED_MAX)
-		return 0;
-	return outcome_set(o, EX_UNAVAILABLE, STAGE_MESSAGE, CAUSE_LOOP, "it has more than 50 Received fields", "the message is in a loop");
-}
-
+/* -B 7BIT of a body that is not. What goes out is what the body is. */
 static void
-note_message_id(struct result *r, const struct message *m)
+check_body_type(struct delivery *d)
 {
-	ptrdiff_t i = header_find(&m->header, "Message-ID", 0);
-	const char *body;
-	size_t len;
-
-	if (i < 0)
-		return;
-	body = header_body(&m->header.field[i], &len);
-	while (len > 0 && (*body == ' ' || *body == '\t')) {
-		body++;
-		len--;
-	}
-	(void)snprintf(r->message_id, sizeof(r->message_id), "%.*s", len < 255 ? (int)len : 255, body);
+	if (d->opt.body != NULL && *d->opt.body == '7' && d->message.eight_bit && d->result.warning[0] == '\0')
+		(void)strlcpy(d->result.warning, "-B 7BIT was given, but the body is 8-bit", sizeof(d->result.warning));
 }
 
+/* The envelope, repaired message and time to send it in. -1: o is the failure of the run, told by the caller. */
 static int
-repair(struct delivery *d, struct outcome *o)
+prepare(struct delivery *d, const struct process *p, struct outcome *o)
 {
-	const struct envelope *e = &d->envelope;
-	struct repair how = {
-		.domain = e->domain, .sender = e->sender[0] != '\0' ? e->sender : e->default_sender,
-		.full_name = d->opt.full_name != NULL ? d->opt.full_name : e->full_name,
-		.override_from = d->config.override_from ? d->config.from : NULL,
-		.encode = d->config.encode_headers, .now = time(NULL),
-	};
-
-	if (check_loop(&d->message, o) == -1)
-		return -1;
-	repair_header(&d->message, &how);
-	note_message_id(&d->result, &d->message);
-	if (mime_needed(&d->message, true))
-		return mime_convert(&d->message, true, o);
-	return 0;
-}
-
-/* From the message to its fate. -1: o is the failure of the run, told by the caller. */
-static int
-deliver(struct delivery *d, const struct process *p, struct outcome *o)
-{
-	struct trace trace;
-	msec deadline;
-
-	trace_init(&trace, d->opt.verbose ? STDERR_FILENO : -1);
 	if (read_message(d, p, o) == -1)
 		return -1;
 	d->result.started = clock_now();
+	check_body_type(d);
 	if (make_envelope(d, o) == -1) {
 		if (d->envelope.bads == 0 || o->status != EX_DATAERR)
 			return -1;
@@ -198,26 +160,122 @@ deliver(struct delivery *d, const struct process *p, struct outcome *o)
 		return -1;
 	}
 	d->result.envelope = &d->envelope;
-	if (repair(d, o) == -1)
+	if (outgoing_repair(&d->message, &d->envelope, &d->config, d->opt.full_name, o) == -1)
 		return -1;
-	deadline = d->result.started + 1000 * ((msec)d->config.timeout + (msec)(message_size(&d->message) / 65536));
-	if (envelope_count(&d->envelope, RCPT_PENDING) == 0)
-		return 0;
-	(void)submit(&d->result, &d->config, &d->envelope, &d->message, deadline, &trace);
+	outgoing_message_id(&d->message, d->result.message_id, sizeof(d->result.message_id));
 	return 0;
 }
 
-/* Tells the person and the log, and says which exit status it is. */
+static void
+deliver(struct delivery *d, const struct process *p, struct outcome *o)
+{
+	if (prepare(d, p, o) == -1)
+		return;
+	d->deadline = d->result.started + 1000 * ((msec)d->config.timeout + (msec)(message_size(&d->message) / 65536));
+	if (envelope_count(&d->envelope, RCPT_PENDING) > 0)
+		(void)submit(&d->result, &d->config, &d->envelope, &d->message, d->deadline, &d->trace);
+}
+
+/* Whether a notice has a chance: the message is known, and the smarthost could be spoken to. */
+static bool
+may_notify(const struct delivery *d)
+{
+	const struct outcome *o = &d->result.outcome;
+	bool unreachable = o->status != 0 && o->stage >= STAGE_LOOKUP && o->stage <= STAGE_AUTH;
+
+	return d->opt.errors >= ERRORS_MAIL && d->result.envelope != NULL && !unreachable && notice_wanted(&d->envelope, &d->message);
+}
+
+/* -oem: the failure goes to the sender. True if it has been sent. */
+static bool
+notify(struct delivery *d)
+{
+	struct result *r = &d->result;
+	msec soonest = clock_now() + NOTICE_MIN;
+	struct outcome o;
+	struct buf text = {0};
+	int status;
+
+	report_text(&text, r);
+	status = notify_sender(r, &d->message, &d->config, &d->aliases, d->host, buf_str(&text), d->deadline > soonest ? d->deadline : soonest,
+	    &d->trace, &o);
+	buf_free(&text);
+	r->notice = status == 0 ? "sent" : "failed";
+	return status == 0;
+}
+
+/* Tells the person, or the sender, and the log, and says which exit status it is. */
 static int
 finish(struct delivery *d)
 {
 	struct result *r = &d->result;
+	bool notified;
 
 	r->status = submit_status(r);
+	notified = r->status != 0 && may_notify(d) && notify(d);
+	if (notified && d->opt.errors == ERRORS_MAIL_OK)
+		r->status = EX_OK;
 	report_log(r);
-	if (d->opt.errors != ERRORS_QUIET)
+	if (d->opt.errors != ERRORS_QUIET && !notified)
 		report_result(STDERR_FILENO, r);
 	return r->status;
+}
+
+/* -bv */
+static int
+verify(struct delivery *d, const struct process *p, struct outcome *o)
+{
+	struct result *r = &d->result;
+	struct buf out = {0};
+	int status = EX_OK;
+
+	if (d->opt.from_header ? prepare(d, p, o) == 0 : make_envelope(d, o) == 0)
+		probe_recipients(r, &d->config, &d->envelope, &d->trace, &out);
+	if (out.len > 0)
+		status = say(out.data);
+	buf_free(&out);
+	r->status = submit_fates(r);
+	if (r->status == 0)
+		r->word = "verified";
+	report_log(r);
+	report_result(STDERR_FILENO, r);
+	return r->status != 0 ? r->status : status;
+}
+
+/* A transaction of -bs, for the log. */
+static void
+note_transaction(void *arg, struct result *r)
+{
+	struct delivery *d = arg;
+
+	(void)strlcpy(r->warning, d->result.warning, sizeof(r->warning));
+	report_log(r);
+}
+
+/* -bs. o: what became of reading the configuration. */
+static int
+serve(struct delivery *d, const struct process *p, struct outcome *o)
+{
+	struct outcome trouble = *o;
+	struct server_setup setup = {
+		.in = STDIN_FILENO, .out = STDOUT_FILENO, .config = &d->config, .trouble = &trouble, .aliases = &d->aliases, .host = d->host,
+		.requiretls = d->opt.requiretls, .trace = &d->trace, .finished = note_transaction, .arg = d,
+	};
+	size_t transactions;
+
+	if (p->stdin_closed) {
+		(void)outcome_set(o, EX_NOINPUT, STAGE_INPUT, CAUSE_INPUT, "it is closed", "cannot speak SMTP on standard input");
+		return finish(d);
+	}
+	*o = (struct outcome){0};
+	if (trouble.status == 0)
+		(void)load_aliases(d, &trouble);
+	d->result.status = server_run(&setup, &transactions);
+	if (transactions > 0)
+		return d->result.status;
+	d->result.word = "idle";
+	report_log(&d->result);
+	return d->result.status;
 }
 
 static void
@@ -285,9 +343,30 @@ other_mode(enum mode mode, const struct config *c, const char *host, const struc
 			check_aliases(c, host);
 		return EX_OK;
 	case MODE_DELIVER:
+	case MODE_SERVE:
+	case MODE_VERIFY:
 		break;
 	}
 	return EX_SOFTWARE;
+}
+
+/* The modes that send or ask. o: what became of the flags; config: of the configuration. */
+static int
+mail_mode(struct delivery *d, const struct process *p, struct outcome *o, const struct outcome *config)
+{
+	bool good = o->status == 0;
+
+	if (good)
+		*o = *config;
+	if (good && d->opt.mode == MODE_SERVE)
+		return serve(d, p, o);
+	if (o->status == 0 && d->opt.mode == MODE_VERIFY)
+		return verify(d, p, o);
+	if (o->status == 0)
+		deliver(d, p, o);
+	if (d->result.envelope == NULL && (d->opt.mode != MODE_VERIFY || d->opt.from_header))
+		run_drain();
+	return finish(d);
 }
 
 int
@@ -307,17 +386,11 @@ run(int argc, char **argv, const struct process *p)
 		(void)config_load(&d->config, &src, &config);
 		log_open(d->config.log, d->config.log_file, d->opt.log_tag);
 	}
-	if (o->status == 0 && d->opt.mode != MODE_DELIVER)
+	trace_init(&d->trace, d->opt.verbose ? STDERR_FILENO : -1);
+	if (o->status == 0 && d->opt.mode > MODE_VERIFY)
 		status = other_mode(d->opt.mode, &d->config, d->host, &config);
-	else {
-		if (o->status == 0 && config.status == 0)
-			(void)deliver(d, p, o);
-		else if (o->status == 0)
-			*o = config;
-		if (d->result.envelope == NULL)
-			run_drain();
-		status = finish(d);
-	}
+	else
+		status = mail_mode(d, p, o, &config);
 	free_delivery(d);
 	return status;
 }

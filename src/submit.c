@@ -10,9 +10,8 @@
 
 #define SHARE_MIN 10000		/* milliseconds that a smarthost which is not the last one has at least to get through AUTH */
 
-/* What is learned from a connection, for the log. */
-static void
-note(struct result *r, const struct client *c)
+void
+submit_note(struct result *r, const struct client *c)
 {
 	(void)strlcpy(r->address, c->dialed.address, sizeof(r->address));
 	(void)strlcpy(r->tls, c->tls, sizeof(r->tls));
@@ -23,16 +22,16 @@ note(struct result *r, const struct client *c)
 	r->dsn_dropped = c->dsn_dropped;
 }
 
-static void
-give_up(struct result *r, const struct outcome *o)
+void
+submit_give_up(struct result *r, const struct outcome *o)
 {
 	r->tried = mem_grow(r->tried, r->tries + 1, sizeof(*r->tried));
 	r->tried[r->tries++] = *o;
 }
 
-/* The time until which a smarthost may take to get through AUTH: all there is for the last one, else its share. */
-static msec
-open_deadline(msec deadline, size_t left)
+/* All there is for the last one, else its share. */
+msec
+submit_share(msec deadline, size_t left)
 {
 	msec now = clock_now(), share = (deadline - now) / (msec)left;
 
@@ -41,6 +40,17 @@ open_deadline(msec deadline, size_t left)
 	if (share < SHARE_MIN)
 		share = SHARE_MIN;
 	return now + share < deadline ? now + share : deadline;
+}
+
+const struct outcome *
+submit_worst(const struct result *r, size_t from)
+{
+	const struct outcome *worst = &r->tried[r->tries - 1];
+
+	for (size_t i = from; i < r->tries; i++)
+		if (outcome_worse(worst->status, r->tried[i].status) != worst->status)
+			worst = &r->tried[i];
+	return worst;
 }
 
 /* One smarthost. 0: done; -1: o, and *next tells whether another one may be tried. */
@@ -53,26 +63,17 @@ try(struct result *r, const struct config *c, struct client *client, size_t i, s
 
 	r->smarthost = &c->smarthost[i];
 	*next = true;
-	if (client_open(client, r->smarthost, c->hostname, open_deadline(deadline, left), t, o) == -1) {
-		note(r, client);
+	if (client_open(client, r->smarthost, c->hostname, submit_share(deadline, left), t, o) == -1) {
+		submit_note(r, client);
 		return -1;
 	}
 	client->last = left == 1;
 	client->stream.deadline = deadline;
 	status = client_send(client, e, m, o);
-	note(r, client);
+	submit_note(r, client);
 	*next = !client->committed && o->stage == STAGE_MAIL && outcome_temporary(o);
 	client_close(client);
 	return status;
-}
-
-/* Those who have neither got it nor been refused share the fate of the run. */
-static void
-fail_rest(struct envelope *e)
-{
-	for (size_t i = 0; i < e->count; i++)
-		if (e->rcpt[i].state == RCPT_PENDING || e->rcpt[i].state == RCPT_TAKEN)
-			e->rcpt[i].state = RCPT_FAILED;
 }
 
 int
@@ -88,23 +89,20 @@ submit(struct result *r, const struct config *c, struct envelope *e, struct mess
 		o = (struct outcome){0};
 		status = try(r, c, client, i, e, m, deadline, t, &o, &next);
 		if (status == -1 && next)
-			give_up(r, &o);
+			submit_give_up(r, &o);
 	}
 	free(client);
 	r->envelope = e;
 	r->size = message_size(m);
 	if (status == 0)
 		return 0;
-	r->outcome = o;
-	for (size_t i = 0; i < r->tries && next; i++)
-		if (outcome_worse(r->outcome.status, r->tried[i].status) != r->outcome.status)
-			r->outcome = r->tried[i];
-	fail_rest(e);
+	r->outcome = next && r->tries > 0 ? *submit_worst(r, 0) : o;
+	envelope_fail_rest(e);
 	return -1;
 }
 
 int
-submit_status(const struct result *r)
+submit_fates(const struct result *r)
 {
 	int status = r->outcome.status;
 
@@ -115,7 +113,15 @@ submit_status(const struct result *r)
 			status = outcome_worse(status, r->envelope->rcpt[i].fate->status);
 	for (size_t i = 0; i < r->envelope->bads; i++)
 		status = outcome_worse(status, r->envelope->bad[i].status);
-	if (status == 0 && envelope_count(r->envelope, RCPT_DONE) < r->envelope->count)
+	return status;
+}
+
+int
+submit_status(const struct result *r)
+{
+	int status = submit_fates(r);
+
+	if (status == 0 && r->envelope != NULL && envelope_count(r->envelope, RCPT_DONE) < r->envelope->count)
 		return EX_SOFTWARE;	/* whatever went wrong, it did not go well */
 	return status;
 }

@@ -11,6 +11,7 @@
 #include "mail/envelope.h"
 #include "mail/message.h"
 #include "outcome.h"
+#include "smtp/client.h"
 #include "trace.h"
 
 /* All that a run has to tell. */
@@ -28,6 +29,8 @@ struct result {
 	char auth[32];			/* mechanism, or "" */
 	char reply[256];		/* the last reply to the message: "250 2.0.0 Ok: queued as 4ABC" */
 	char warning[256];		/* of the alias file, or "" */
+	const char *word;		/* the status in the log, where it is another than sent, partial or failed; else NULL */
+	const char *notice;		/* what became of the notice to the sender: "sent", "failed", or NULL: none */
 	bool dsn_dropped;		/* a DSN was asked for and could not be had */
 	msec started;
 };
@@ -39,9 +42,21 @@ struct result {
  */
 int submit(struct result *r, const struct config *c, struct envelope *e, struct message *m, msec deadline, struct trace *t);
 
+/* The worst of what r and its envelope tell, 0 where they tell of no failure. */
+int submit_fates(const struct result *r);
+
 /* The exit status for what r and its envelope say (CONTRACT section 6, "With several fates"). */
 int submit_status(const struct result *r);
 
 void submit_free(struct result *r);
+
+/*
+ * Parts of submit() that relay.c shares: the time until which one of the left smarthosts may take to get through AUTH; what is learned from a
+ * connection; a smarthost that is given up; the worst of those given up from the given one on (there is at least one).
+ */
+msec submit_share(msec deadline, size_t left);
+void submit_note(struct result *r, const struct client *c);
+void submit_give_up(struct result *r, const struct outcome *o);
+const struct outcome *submit_worst(const struct result *r, size_t from);
 
 #endif

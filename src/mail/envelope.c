@@ -332,6 +332,14 @@ envelope_fail(struct envelope *e, size_t i, const struct outcome *why)
 }
 
 void
+envelope_fail_rest(struct envelope *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_PENDING || e->rcpt[i].state == RCPT_TAKEN)
+			e->rcpt[i].state = RCPT_FAILED;
+}
+
+void
 envelope_free(struct envelope *e)
 {
 	for (size_t i = 0; i < e->count; i++) {

@@ -152,8 +152,7 @@ check 'verbose', argv => ['-v', 'x@example.org'], exit => 0, printed => 1, err =
 refused([$_, 'x@example.org'], qr/-\Q@{[substr $_, 1, 1]}\E/) for qw(-a -E -g -H -j -k -K -l -P -S -u -w -W -y -Y -z -Z -0 -@ -? -bt -be -bP -bh -bz -b);
 refused(['-bd', 'x@example.org'], qr/-bd.*no daemon.*Remedy: /);
 refused(['-bD'], qr/-bD.*no daemon/);
-refused(['-bs'], qr/-bs.*not available yet/);
-refused(['-bv', 'x@example.org'], qr/-bv.*not available yet/);
+refused(['-bv'], qr/neither -t nor a recipient/);
 refused([$_], qr/queue/) for qw(-q -q15m -qf -qI1 -qRx -qSx);
 refused(['-t', '-i', '-q'], qr/first argument/);
 refused(['-tiq'], qr/-q/);

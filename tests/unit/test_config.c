@@ -20,7 +20,7 @@
 static int
 parse(struct config *c, const char *text, struct outcome *o)
 {
-	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT};
+	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT, .idle_timeout = CONFIG_DEFAULT_IDLE};
 	return config_parse(c, text, "x.conf", false, o);
 }
 

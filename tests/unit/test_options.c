@@ -85,7 +85,7 @@ refused(void **state)
 {
 	static const char *const rows[][ARGS] = {
 		{NULL}, {"-i"}, {"-f"}, {"-t", "-f"}, {"-Z", "b@y"}, {"-tZ"}, {"-k"}, {"-bt"}, {"-be", "b@y"}, {"-bP"}, {"-bh"}, {"-bd"}, {"-bD"},
-		{"-bs"}, {"-bv", "b@y"}, {"-b", ""}, {"-bmm", "b@y"}, {"-q"}, {"-q15m"}, {"-t", "-q"}, {"-qRfoo"}, {"-t", "--version"}, {"-t", "--help"},
+		{"-bv"}, {"-b", ""}, {"-bmm", "b@y"}, {"-q"}, {"-q15m"}, {"-t", "-q"}, {"-qRfoo"}, {"-t", "--version"}, {"-t", "--help"},
 		{"--check"}, {"--queue-remove", "x"}, {"--versionx"}, {"-N", "sometimes", "b@y"}, {"-N", "never,success", "b@y"}, {"-N", "", "b@y"},
 		{"-N", "success,", "b@y"}, {"-R", "half", "b@y"}, {"-V", "", "b@y"}, {"-V", "a\nb", "b@y"}, {"-B", "BINARY", "b@y"}, {"-H", "b@y"},
 	};
@@ -118,14 +118,14 @@ static void
 modes(void **state)
 {
 	static const struct { const char *arg; enum mode mode; } rows[] = {
-		{"--version", MODE_VERSION}, {"--help", MODE_HELP}, {"-bp", MODE_LIST}, {"-bi", MODE_ALIASES},
+		{"--version", MODE_VERSION}, {"--help", MODE_HELP}, {"-bp", MODE_LIST}, {"-bi", MODE_ALIASES}, {"-bs", MODE_SERVE},
 	};
 	struct options opt;
 	struct outcome o;
 	char mailq[] = "/usr/bin/mailq", newaliases[] = "newaliases";
 
 	(void)state;
-	for (size_t k = 0; k < 4; k++) {
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
 		assert_int_equal(parse(&opt, (const char *const[]){rows[k].arg, NULL}), 0);
 		assert_int_equal(opt.mode, rows[k].mode);
 	}
@@ -148,6 +148,12 @@ error_modes_and_requiretls(void **state)
 	assert_int_equal(parse(&opt, (const char *const[]){"-eq", "-ep", "-O", "RequireTLS=no", "-t", NULL}), 0);
 	assert_int_equal(opt.errors, ERRORS_PRINT);
 	assert_false(opt.requiretls);
+	assert_int_equal(parse(&opt, (const char *const[]){"-oem", "-t", NULL}), 0);
+	assert_int_equal(opt.errors, ERRORS_MAIL);
+	assert_int_equal(parse(&opt, (const char *const[]){"-ew", "-t", NULL}), 0);
+	assert_int_equal(opt.errors, ERRORS_MAIL);
+	assert_int_equal(parse(&opt, (const char *const[]){"-O", "ErrorMode=e", "-t", NULL}), 0);
+	assert_int_equal(opt.errors, ERRORS_MAIL_OK);
 }
 
 int

@@ -1,0 +1,71 @@
+/*
+ * Asks the smarthost without sending. See probe.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "mem.h"
+#include "printable.h"
+#include "probe.h"
+#include "relay.h"
+
+static void
+add_line(struct buf *out, const struct recipient *r, const char *word, const char *why)
+{
+	buf_putc(out, '<');
+	printable_add(out, r->path, strlen(r->path), 320);
+	buf_printf(out, ">... %s", word);
+	if (why[0] != '\0') {
+		buf_puts(out, ": ");
+		printable_add(out, why, strlen(why), 512);
+	}
+	buf_putc(out, '\n');
+}
+
+/* The smarthost's no, or that it gave none for good. */
+static void
+add_failure(struct buf *out, const struct recipient *r, const struct outcome *o)
+{
+	add_line(out, r, outcome_temporary(o) || (o->code == 0 && o->stage != STAGE_ENVELOPE && o->stage != STAGE_RCPT) ? "unknown" : "refused",
+	    o->why[0] != '\0' ? o->why : o->what);
+}
+
+static void
+ask(struct relay *relay, struct result *r, struct envelope *e, struct buf *out)
+{
+	char words[256];
+
+	for (size_t i = 0; i < e->count; i++) {
+		struct recipient *rcpt = &e->rcpt[i];
+		struct outcome o;
+
+		if (rcpt->state == RCPT_FAILED)
+			o = *rcpt->fate;
+		else if (relay_rcpt(relay, r, e, i, &o) == 0) {
+			reply_words(&relay->client.reply, words, sizeof(words));
+			add_line(out, rcpt, "deliverable", words);
+			continue;
+		}
+		add_failure(out, rcpt, &o);
+	}
+}
+
+void
+probe_recipients(struct result *r, const struct config *c, struct envelope *e, struct trace *t, struct buf *out)
+{
+	struct relay *relay = mem_alloc(sizeof(*relay));
+	struct outcome o;
+
+	relay_init(relay, c, t);
+	r->envelope = e;
+	if (relay_mail(relay, r, e, 0, false, &o) == 0)
+		ask(relay, r, e, out);
+	else {
+		r->outcome = o;
+		for (size_t i = 0; i < e->count; i++)
+			add_failure(out, &e->rcpt[i], e->rcpt[i].state == RCPT_FAILED ? e->rcpt[i].fate : &o);
+		envelope_fail_rest(e);
+	}
+	relay_reset(relay);
+	relay_close(relay);
+	free(relay);
+}

@@ -1,0 +1,227 @@
+/*
+ * The live way to the smarthost. See relay.h.
+ */
+#include <sysexits.h>
+#include "relay.h"
+
+#define FLOOR_MS 1000	/* milliseconds that RSET may take though the time is up */
+
+void
+relay_init(struct relay *r, const struct config *c, struct trace *t)
+{
+	*r = (struct relay){.config = c, .trace = t};
+}
+
+static void
+hang_up(struct relay *r)
+{
+	if (r->open)
+		client_close(&r->client);
+	r->open = r->begun = false;
+}
+
+/* The clock of the transaction runs from here ... */
+static msec
+start(struct relay *r)
+{
+	msec now = clock_now();
+
+	if (r->open)
+		r->client.stream.deadline = now + r->left;
+	return now;
+}
+
+/* ... to here. What happened on the connection is noted for the log; one that is of no use any more is closed. */
+static void
+stop(struct relay *r, msec started, struct result *res)
+{
+	msec used = clock_now() - started;
+
+	r->left = used < r->left ? r->left - used : 0;
+	if (!r->open)
+		return;
+	if (res != NULL)
+		submit_note(res, &r->client);
+	if (!r->client.can_quit || r->client.stream.error != STREAM_OK)
+		hang_up(r);
+}
+
+/* True after a step that failed because the connection did. */
+static bool
+is_lost(const struct relay *r)
+{
+	return r->open && (!r->client.can_quit || r->client.stream.error != STREAM_OK);
+}
+
+/* Connects and says MAIL: smarthosts in order, until one has taken the sender or refused it for good. */
+static int
+begin(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
+{
+	const struct config *c = r->config;
+	msec deadline = started + r->left;
+	size_t before = res->tries;
+	int status = -1;
+	bool next = true;
+
+	hang_up(r);
+	for (size_t i = 0; i < c->smarthosts && status == -1 && next; i++) {
+		res->smarthost = &c->smarthost[i];
+		status = client_open(&r->client, res->smarthost, c->hostname, submit_share(deadline, c->smarthosts - i), r->trace, o);
+		submit_note(res, &r->client);
+		if (status == 0) {
+			r->open = true;
+			r->client.stream.deadline = deadline;
+			status = client_mail(&r->client, e, r->size, r->eight_bit, o);
+			next = outcome_temporary(o);
+			if (status == -1 && next && i + 1 < c->smarthosts)
+				hang_up(r);
+		}
+		if (status == -1 && next)
+			submit_give_up(res, o);
+	}
+	r->begun = status == 0;
+	if (status == -1 && next)
+		*o = *submit_worst(res, before);
+	return status;
+}
+
+static int
+spoil(struct relay *r, const char *why, struct outcome *o)
+{
+	r->spoilt = true;
+	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_LOST, why, "the connection to the smarthost was lost, and the transaction with it");
+}
+
+/* Repeats the envelope as far as it was taken, on the same connection or a new one. */
+static int
+repeat(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
+{
+	if (r->open && r->begun && !is_lost(r)) {
+		r->begun = false;
+		if (client_reset(&r->client, o) == 0 && client_mail(&r->client, e, r->size, r->eight_bit, o) == 0)
+			r->begun = true;
+	}
+	if (!r->begun || is_lost(r)) {
+		trace_note(r->trace, "the envelope is repeated on a new connection");
+		if (begin(r, res, e, started, o) == -1)
+			return spoil(r, "it could not be begun again", o);
+	}
+	for (size_t i = 0; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_TAKEN && client_rcpt(&r->client, e, i, o) == -1) {
+			e->rcpt[i].state = RCPT_TAKEN;	/* as the caller was told */
+			return spoil(r, "a recipient that had been taken is not taken again", o);
+		}
+	return 0;
+}
+
+int
+relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t size, bool eight_bit, struct outcome *o)
+{
+	msec started;
+	int status = -1;
+
+	r->left = 1000 * (msec)r->config->timeout;
+	r->spoilt = false;
+	r->size = size;
+	r->eight_bit = eight_bit;
+	started = start(r);
+	*o = (struct outcome){0};
+	if (r->open && !client_usable(&r->client))
+		hang_up(r);
+	if (r->open) {
+		res->smarthost = r->client.host;
+		status = client_mail(&r->client, e, size, eight_bit, o);
+		r->begun = status == 0;
+		if (status == -1 && (is_lost(r) || (outcome_temporary(o) && r->config->smarthosts > 1)))
+			hang_up(r);
+	}
+	if (!r->open)
+		status = begin(r, res, e, started, o);
+	stop(r, started, res);
+	return status;
+}
+
+int
+relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i, struct outcome *o)
+{
+	msec started = start(r);
+	int status = -1;
+
+	*o = (struct outcome){0};
+	if (r->spoilt)
+		(void)spoil(r, "its envelope could not be repeated", o);
+	else if (!r->open || (status = client_rcpt(&r->client, e, i, o)) == -1) {
+		if ((!r->open || is_lost(r)) && repeat(r, res, e, started, o) == 0)
+			status = client_rcpt(&r->client, e, i, o);
+	}
+	stop(r, started, res);
+	if (status == -1)
+		envelope_fail(e, i, o);
+	return status;
+}
+
+/* The message on the connection that there is; where it needs BODY=8BITMIME and MAIL has not said so, with the envelope repeated. */
+static int
+send_message(struct relay *r, struct result *res, struct envelope *e, struct message *m, msec started, struct outcome *o)
+{
+	bool eight_bit;
+
+	if ((!r->open || !client_usable(&r->client)) && repeat(r, res, e, started, o) == -1)
+		return -1;
+	if (client_fit(&r->client, e, m, &eight_bit, o) == -1)
+		return -1;
+	if (eight_bit && !r->eight_bit) {
+		r->eight_bit = true;
+		r->size = message_size(m);
+		if (repeat(r, res, e, started, o) == -1)
+			return -1;
+	}
+	return client_message(&r->client, e, m, o);
+}
+
+int
+relay_message(struct relay *r, struct result *res, struct envelope *e, struct message *m, struct outcome *o)
+{
+	msec started;
+	int status = -1;
+
+	*o = (struct outcome){0};
+	r->left += 1000 * (msec)(message_size(m) / 65536);
+	started = start(r);
+	if (r->spoilt)
+		(void)spoil(r, "its envelope could not be repeated", o);
+	else {
+		status = send_message(r, res, e, m, started, o);
+		if (status == -1 && !r->spoilt && is_lost(r) && o->code == 0 && !r->client.uncertain)
+			status = send_message(r, res, e, m, started, o);
+	}
+	res->size = message_size(m);
+	stop(r, started, res);
+	if (r->open && status == -1 && o->stage != STAGE_DOT)
+		relay_reset(r);		/* the message was not even begun */
+	r->begun = false;
+	return status;
+}
+
+void
+relay_reset(struct relay *r)
+{
+	struct outcome o;
+	msec started;
+
+	if (!r->begun || !r->open)
+		return;
+	if (r->left < FLOOR_MS)
+		r->left = FLOOR_MS;
+	started = start(r);
+	if (client_reset(&r->client, &o) == -1)
+		hang_up(r);
+	stop(r, started, NULL);
+	r->begun = false;
+}
+
+void
+relay_close(struct relay *r)
+{
+	hang_up(r);
+}

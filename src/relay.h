@@ -1,0 +1,50 @@
+/*
+ * The live way to the smarthost: one connection, kept from message to message, on which each command of somebody else's dialogue is passed on and
+ * each verdict is handed back (-bs, -bv; CONTRACT section 3a).
+ *
+ * A connection that is lost between transactions is opened again. One that is lost within a transaction, before all of the message has
+ * left, is opened again too, and the envelope repeated; if a verdict differs from the one that was given, the transaction is spoilt: all that
+ * follows in it fails with 75, and nothing is sent.
+ *
+ * The time of a transaction (timeout) runs only while the smarthost is waited for, not while the caller is.
+ */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include "smtp/client.h"
+#include "submit.h"
+
+struct relay {
+	const struct config *config;
+	struct trace *trace;
+	struct client client;
+	bool open;		/* there is a connection, as far as is known */
+	bool begun;		/* it has taken a MAIL that no message and no RSET has ended */
+	bool spoilt;
+	bool eight_bit;		/* what MAIL said */
+	uint64_t size;
+	msec left;		/* of the transaction's time */
+};
+
+/* c and t are borrowed. */
+void relay_init(struct relay *r, const struct config *c, struct trace *t);
+
+/*
+ * Begins a transaction: connects if there is no connection, smarthosts in order as submit() does, and says MAIL. size, eight_bit: as client_mail(). 0: e's sender was
+ * taken. -1: o; a verdict of the smarthost's on the sender has stage STAGE_MAIL and a code. res notes the smarthost for the log.
+ */
+int relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t size, bool eight_bit, struct outcome *o);
+
+/* RCPT for recipient i, RCPT_PENDING. 0: RCPT_TAKEN. -1: o; it is RCPT_FAILED with that fate. */
+int relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i, struct outcome *o);
+
+/* The message, repaired, to those who were taken. 0: they are RCPT_DONE. -1: o; nobody has got it, unless o says that it is not known. */
+int relay_message(struct relay *r, struct result *res, struct envelope *e, struct message *m, struct outcome *o);
+
+/* Ends a transaction without a message. */
+void relay_reset(struct relay *r);
+
+/* QUIT, and the end of the connection. */
+void relay_close(struct relay *r);
+
+#endif

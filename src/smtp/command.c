@@ -1,0 +1,288 @@
+/*
+ * The commands of SMTP as a caller says them. See command.h.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "dsn.h"
+#include "smtp/command.h"
+
+static const struct {
+	const char *name;
+	const char *syntax;
+	const char *text;
+} verbs[VERB_COUNT] = {
+	[VERB_EHLO] = {"EHLO", "EHLO name", "Begins, and lists the extensions. Example: EHLO localhost"},
+	[VERB_HELO] = {"HELO", "HELO name", "Begins, without extensions. Example: HELO localhost"},
+	[VERB_MAIL] = {"MAIL", "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8] [RET=FULL|HDRS] [ENVID=id]",
+	    "Begins a message and names its sender; <> is the null sender. Example: MAIL FROM:<app@example.com>"},
+	[VERB_RCPT] = {"RCPT", "RCPT TO:<address> [NOTIFY=NEVER|SUCCESS,FAILURE,DELAY] [ORCPT=rfc822;address]",
+	    "Names a recipient; once for each. The smarthost's own verdict is the answer. Example: RCPT TO:<user@example.net>"},
+	[VERB_DATA] = {"DATA", "DATA", "The message follows: header, an empty line, text; a line with a lone dot ends it.\n"
+	    "A line of it that begins with a dot is written with two."},
+	[VERB_BDAT] = {"BDAT", "BDAT octets [LAST]", "So many octets of the message follow at once; LAST ends it. Example: BDAT 1000 LAST"},
+	[VERB_RSET] = {"RSET", "RSET", "Forgets sender, recipients and message."},
+	[VERB_NOOP] = {"NOOP", "NOOP [text]", "Does nothing."},
+	[VERB_VRFY] = {"VRFY", "VRFY address", "Is not answered for good: RCPT asks the smarthost."},
+	[VERB_EXPN] = {"EXPN", "EXPN name", "Is not available."},
+	[VERB_HELP] = {"HELP", "HELP [command]", "Explains a command."},
+	[VERB_QUIT] = {"QUIT", "QUIT", "Ends."},
+	[VERB_STARTTLS] = {"STARTTLS", "STARTTLS", "Is not available: this is a pipe. The connection to the smarthost has TLS of its own."},
+	[VERB_AUTH] = {"AUTH", "AUTH mechanism", "Is not available: this is a pipe. Sign-in at the smarthost is configured."},
+	[VERB_SEND] = {"SEND", "SEND", "Is not available; see MAIL."},
+	[VERB_SOML] = {"SOML", "SOML", "Is not available; see MAIL."},
+	[VERB_SAML] = {"SAML", "SAML", "Is not available; see MAIL."},
+	[VERB_TURN] = {"TURN", "TURN", "Is not available."},
+};
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static const char *
+skip_blanks(const char *s)
+{
+	while (is_blank(*s))
+		s++;
+	return s;
+}
+
+enum verb
+command_verb(const char *line, const char **argument)
+{
+	const char *start = skip_blanks(line);
+	size_t n = 0;
+	enum verb verb = VERB_UNKNOWN;
+
+	while (isalpha((unsigned char)start[n]))
+		n++;
+	*argument = skip_blanks(start + n);
+	if (start[n] != '\0' && !is_blank(start[n]))
+		return VERB_UNKNOWN;
+	for (int v = VERB_UNKNOWN + 1; v < VERB_COUNT; v++)
+		if (strlen(verbs[v].name) == n && strncasecmp(verbs[v].name, start, n) == 0)
+			verb = (enum verb)v;
+	return verb;
+}
+
+bool
+command_is_foreign(const char *line)
+{
+	static const char *const methods[] = {"GET", "POST", "CONNECT", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE"};
+	size_t n = strcspn(line, " \t:"), colon = n + strspn(line + n, " \t");
+
+	if (n == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]) && is_blank(line[n]); i++)
+		if (strlen(methods[i]) == n && strncmp(methods[i], line, n) == 0)
+			return true;
+	if (line[colon] != ':' || line[colon + 1] == '<')
+		return false;	/* "FROM:<a@b>" lacks a verb */
+	for (int v = VERB_UNKNOWN + 1; v < VERB_COUNT; v++)
+		if (strlen(verbs[v].name) == n && strncasecmp(verbs[v].name, line, n) == 0)
+			return false;	/* "MAIL: FROM" is a slip of the pen */
+	return true;
+}
+
+const char *
+command_syntax(enum verb verb)
+{
+	return verbs[verb].syntax;
+}
+
+void
+command_help(struct buf *b, enum verb verb)
+{
+	if (verb != VERB_UNKNOWN) {
+		buf_printf(b, "%s\n%s\n", verbs[verb].syntax, verbs[verb].text);
+		return;
+	}
+	buf_puts(b, "Commands:");
+	for (int v = VERB_UNKNOWN + 1; v < VERB_STARTTLS; v++)
+		buf_printf(b, " %s", verbs[v].name);
+	buf_puts(b, "\nA message goes like this, each line answered before the next:\n  HELO localhost\n  MAIL FROM:<you@example.com>\n"
+	    "  RCPT TO:<friend@example.net>\n  DATA\n  Subject: hello\n\n  text\n  .\n  QUIT\nHELP and a command explains that command.\n");
+}
+
+/* The path at s: in angle brackets, quoted strings in it respected, or a word. Its end, or NULL. */
+static const char *
+path_end(const char *s)
+{
+	bool bracket = *s == '<', quoted = false;
+
+	for (; *s != '\0'; s++) {
+		if (quoted && *s == '\\' && s[1] != '\0')
+			s++;
+		else if (*s == '"')
+			quoted = !quoted;
+		else if (!quoted && bracket && *s == '>')
+			return s + 1;
+		else if (!quoted && !bracket && is_blank(*s))
+			break;
+	}
+	return bracket || quoted ? NULL : s;
+}
+
+/* One parameter that is given once: its value goes where take_...() puts it. 0, 501 or 555. */
+static int
+take_size(struct path_command *p, const char *value)
+{
+	size_t n = strspn(value, "0123456789");
+
+	if (p->size_given || n == 0 || n > 18 || value[n] != '\0')
+		return 501;
+	p->size_given = true;
+	p->size = strtoull(value, NULL, 10);
+	return 0;
+}
+
+static int
+take_body(struct path_command *p, const char *value, bool *given)
+{
+	if (*given || (strcasecmp(value, "7BIT") != 0 && strcasecmp(value, "8BITMIME") != 0))
+		return 501;
+	*given = true;
+	p->eight_bit = *value == '8';
+	return 0;
+}
+
+static int
+take_envid(struct path_command *p, const char *value)
+{
+	if (p->envid != NULL || (p->envid = dsn_decode_xtext(value)) == NULL)
+		return 501;
+	return dsn_is_envid(p->envid) ? 0 : 501;
+}
+
+/* addr-type ";" xtext */
+static int
+take_orcpt(struct path_command *p, const char *value)
+{
+	const char *semicolon = strchr(value, ';');
+	char *decoded;
+
+	if (p->orcpt != NULL || semicolon == NULL || semicolon == value || semicolon[1] == '\0' || strlen(value) > 500)
+		return 501;
+	for (const char *s = value; s < semicolon; s++)
+		if (!isalnum((unsigned char)*s) && *s != '-')
+			return 501;
+	decoded = dsn_decode_xtext(semicolon + 1);
+	if (decoded == NULL)
+		return 501;
+	free(decoded);
+	p->orcpt = mem_dup(value);
+	return 0;
+}
+
+static int
+take_mail_parameter(struct path_command *p, const char *name, const char *value, bool *body)
+{
+	if (strcasecmp(name, "SIZE") == 0)
+		return value == NULL ? 501 : take_size(p, value);
+	if (strcasecmp(name, "BODY") == 0)
+		return value == NULL ? 501 : take_body(p, value, body);
+	if (strcasecmp(name, "SMTPUTF8") == 0) {
+		if (value != NULL || p->utf8)
+			return 501;
+		p->utf8 = true;
+		return 0;
+	}
+	if (strcasecmp(name, "RET") == 0) {
+		if (value == NULL || p->ret != NULL || (p->ret = dsn_ret(value)) == NULL)
+			return 501;
+		return 0;
+	}
+	if (strcasecmp(name, "ENVID") == 0)
+		return value == NULL ? 501 : take_envid(p, value);
+	return 555;
+}
+
+static int
+take_rcpt_parameter(struct path_command *p, const char *name, const char *value)
+{
+	if (strcasecmp(name, "NOTIFY") == 0) {
+		if (value == NULL || p->notify != 0 || (p->notify = dsn_notify(value)) == 0)
+			return 501;
+		return 0;
+	}
+	if (strcasecmp(name, "ORCPT") == 0)
+		return value == NULL ? 501 : take_orcpt(p, value);
+	return 555;
+}
+
+/* All parameters, in a copy that is cut into words. */
+static int
+take_parameters(struct path_command *p, enum verb verb, char *s, const char **why)
+{
+	bool body = false;
+	int code = 0;
+
+	while (code == 0 && *(s += strspn(s, " \t")) != '\0') {
+		char *end = s + strcspn(s, " \t"), *value;
+
+		if (*end != '\0')
+			*end++ = '\0';
+		value = strchr(s, '=');
+		if (value != NULL)
+			*value++ = '\0';
+		code = verb == VERB_MAIL ? take_mail_parameter(p, s, value, &body) : take_rcpt_parameter(p, s, value);
+		s = end;
+	}
+	if (code == 555)
+		*why = "a parameter that is not known here";
+	else if (code != 0)
+		*why = "a parameter that is malformed, or given twice";
+	return code;
+}
+
+int
+command_path(struct path_command *p, enum verb verb, const char *argument, const char **why)
+{
+	const char *word = verb == VERB_MAIL ? "FROM" : "TO", *end;
+	size_t n = strlen(word);
+	char *parameters;
+	int code;
+
+	*p = (struct path_command){0};
+	*why = "";
+	if (strncasecmp(argument, word, n) != 0 || *(argument = skip_blanks(argument + n)) != ':')
+		return 501;
+	argument = skip_blanks(argument + 1);
+	end = path_end(argument);
+	if (end == NULL || end == argument || (*end != '\0' && !is_blank(*end)))
+		return 501;
+	p->path = mem_ndup(argument, (size_t)(end - argument));
+	p->null = strcmp(p->path, "<>") == 0;
+	if (p->null && verb == VERB_RCPT)
+		return 501;
+	parameters = mem_dup(end);
+	code = take_parameters(p, verb, parameters, why);
+	free(parameters);
+	return code;
+}
+
+void
+command_free(struct path_command *p)
+{
+	free(p->path);
+	free(p->envid);
+	free(p->orcpt);
+	*p = (struct path_command){0};
+}
+
+bool
+command_chunk(const char *argument, uint64_t *octets, bool *last)
+{
+	size_t n = strspn(argument, "0123456789");
+	const char *rest = skip_blanks(argument + n);
+
+	if (n == 0 || n > 18 || (*rest != '\0' && !is_blank(argument[n])))
+		return false;
+	*octets = strtoull(argument, NULL, 10);
+	n = strcspn(rest, " \t");
+	*last = n == 4 && strncasecmp(rest, "LAST", 4) == 0;
+	return *skip_blanks(rest + n) == '\0' && (*last || n == 0);
+}

@@ -1,0 +1,46 @@
+/*
+ * What the caller of -bs sends: command lines, and the octets of a message up to the end of data. Bounded: a line by its buffer, a wait by the
+ * idle time, the message by what mail/store.h keeps.
+ */
+#ifndef SMTP_INTAKE_H
+#define SMTP_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "mail/message.h"
+
+#define INTAKE_BLOCK	65536
+
+enum intake_result { INTAKE_OK, INTAKE_END, INTAKE_IDLE, INTAKE_TOO_LONG, INTAKE_FLOOD };
+
+struct intake {
+	int fd;
+	int idle;		/* milliseconds that a read may wait */
+	bool ended;		/* end of input, or an error */
+	size_t at;		/* what is in the block, from at to len, was read and not yet taken */
+	size_t len;
+	char block[INTAKE_BLOCK];
+};
+
+struct intake *intake_new(int fd, int idle);
+
+/*
+ * One line into line, without its line end (CRLF or LF), NUL-terminated; *len: its octets, NULs among them included; *crlf: how it ended. INTAKE_TOO_LONG: it had
+ * more than size - 1 octets and was dropped, line has its begin; INTAKE_FLOOD: there is no end to it. A last line that has no line end counts as none.
+ */
+enum intake_result intake_line(struct intake *in, char *line, size_t size, size_t *len, bool *crlf);
+
+/*
+ * The message behind DATA into r, dots undone (RFC 5321 section 4.5.2). Where DATA itself ended in CRLF, CRLF.CRLF alone is the end of data, and CRLF alone is a line end; where it ended in a
+ * bare LF (lf_ends), LF.LF is as well, and LF is one. Nothing else ends it (CONTRACT section 3a): smuggling cannot begin here.
+ */
+enum intake_result intake_data(struct intake *in, bool lf_ends, struct message_reader *r);
+
+/* n octets of a chunk into r, or, where that is NULL, away. */
+enum intake_result intake_chunk(struct intake *in, uint64_t n, struct message_reader *r);
+
+/* True where something was read already that is not taken: an answer can wait until it is. */
+bool intake_is_pending(const struct intake *in);
+
+#endif

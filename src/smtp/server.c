@@ -1,0 +1,597 @@
+/*
+ * The other side of the dialogue, on standard input and output. See server.h.
+ *
+ * A transaction lives from MAIL to the verdict on the message, to RSET, EHLO or QUIT, or to the end of the input; its envelope and result with it. A command that is
+ * refused costs nothing but itself.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include "mail/address.h"
+#include "outgoing.h"
+#include "printable.h"
+#include "put.h"
+#include "relay.h"
+#include "smtp/command.h"
+#include "smtp/intake.h"
+#include "smtp/server.h"
+#include "smtp/verdict.h"
+
+#define REPLY_WIDTH	400	/* octets of text in a line of a reply: RFC 5321 section 4.5.3.1.5 allows 512 in all */
+#define HELD_MAX	16384	/* octets of replies that are held back while commands are there */
+
+struct server {
+	const struct server_setup *setup;
+	struct intake *in;
+	struct buf out;			/* replies not yet written */
+	struct relay relay;
+	struct result result;
+	struct envelope envelope;
+	struct envelope_source source;
+	char *envid;
+	struct message message;
+	struct message_reader *reader;	/* between the first chunk and the last; else NULL */
+	struct outcome reading;		/* what became of that */
+	bool begun;			/* MAIL was taken */
+	size_t asked;			/* RCPT that were not refused for their form */
+	size_t bad;
+	size_t transactions;
+	int status;
+	bool over;
+};
+
+/* Replies */
+
+static void
+flush(struct server *s)
+{
+	if (s->out.len > 0 && put(s->setup->out, s->out.data, s->out.len, (int)(s->setup->config->idle_timeout * 1000)) == -1) {
+		s->over = true;
+		s->status = EX_IOERR;
+	}
+	buf_reset(&s->out);
+}
+
+/* Octets of text that go into one line: cut at a blank where there is one. */
+static size_t
+line_part(const char *text, size_t n)
+{
+	size_t part = REPLY_WIDTH;
+
+	if (n <= REPLY_WIDTH)
+		return n;
+	while (part > REPLY_WIDTH / 2 && text[part] != ' ')
+		part--;
+	return part > REPLY_WIDTH / 2 ? part : REPLY_WIDTH;
+}
+
+/* A reply of as many lines as text has. enhanced: NULL or "": none. */
+static void
+reply(struct server *s, int code, const char *enhanced, const char *text)
+{
+	const char *p = text;
+
+	do {
+		size_t n = strcspn(p, "\n"), part = line_part(p, n);
+		const char *next = p + part + (p[part] == '\n' || (part < n && p[part] == ' '));
+
+		buf_printf(&s->out, "%03d%c", code, *next == '\0' ? ' ' : '-');
+		if (enhanced != NULL && *enhanced != '\0')
+			buf_printf(&s->out, "%s ", enhanced);
+		buf_add(&s->out, p, part);
+		buf_puts(&s->out, "\r\n");
+		p = next;
+	} while (*p != '\0');
+	if (s->out.len > HELD_MAX)
+		flush(s);
+}
+
+/* A command refused for its form: so many of them end the session. */
+static void
+refuse(struct server *s, int code, const char *enhanced, const char *text)
+{
+	reply(s, code, enhanced, text);
+	if (++s->bad < SERVER_BAD_MAX)
+		return;
+	reply(s, 421, "4.7.0", "Too many commands that are none; closing");
+	s->over = true;
+	s->status = EX_USAGE;
+}
+
+static void
+refuse_syntax(struct server *s, int code, enum verb verb, const char *why)
+{
+	struct buf b = {0};
+
+	if (*why != '\0')
+		buf_printf(&b, "%s\n", why);
+	buf_printf(&b, "Syntax: %s", command_syntax(verb));
+	refuse(s, code, "5.5.4", b.data);
+	buf_free(&b);
+}
+
+static void
+refuse_order(struct server *s, const char *text)
+{
+	refuse(s, 503, "5.5.1", text);
+}
+
+/* Answers with a failure; bad_address: the enhanced code for what is no address. */
+static void
+answer_failure(struct server *s, const struct outcome *o, const char *bad_address)
+{
+	struct verdict v;
+
+	verdict_of(&v, o);
+	if (v.code == 501)
+		refuse(s, v.code, bad_address, v.text.data);
+	else
+		reply(s, v.code, v.enhanced, v.text.data);
+	buf_free(&v.text);
+}
+
+/* Answers with what the smarthost has said; where it gives no enhanced code, with ours. */
+static void
+answer_success(struct server *s, const char *enhanced)
+{
+	const struct reply *r = &s->relay.client.reply;
+	struct buf b = {0};
+
+	verdict_add_words(&b, r->text, r->enhanced);
+	reply(s, r->code, r->enhanced[0] == '2' ? r->enhanced : enhanced, buf_str(&b));
+	buf_free(&b);
+}
+
+/* Transactions */
+
+static void
+forget_message(struct server *s)
+{
+	if (s->reader != NULL)
+		(void)message_end(s->reader);
+	s->reader = NULL;
+	message_free(&s->message);
+}
+
+/* The transaction is over; it is told to the log. */
+static void
+finish(struct server *s)
+{
+	s->result.envelope = &s->envelope;
+	s->result.status = s->result.word != NULL ? EX_OK : submit_status(&s->result);
+	s->setup->finished(s->setup->arg, &s->result);
+	s->transactions++;
+	submit_free(&s->result);
+	envelope_free(&s->envelope);
+	free(s->envid);
+	s->envid = NULL;
+	s->begun = false;
+	s->asked = 0;
+}
+
+/* The caller gives it up. */
+static void
+drop(struct server *s)
+{
+	if (s->reader != NULL)
+		forget_message(s);
+	if (!s->begun)
+		return;
+	relay_reset(&s->relay);
+	s->result.word = "dropped";
+	finish(s);
+}
+
+static void
+fail_transaction(struct server *s, const struct outcome *o, const char *bad_address)
+{
+	answer_failure(s, o, bad_address);
+	s->result.outcome = *o;
+	envelope_fail_rest(&s->envelope);
+	finish(s);
+}
+
+/* The message is whole: repaired, sent, answered. */
+static void
+end_message(struct server *s)
+{
+	struct outcome *o = &s->reading;
+	int status = message_end(s->reader);
+
+	s->reader = NULL;
+	s->result.started = clock_now();
+	if (status == 0)
+		status = outgoing_repair(&s->message, &s->envelope, s->setup->config, "", o);	/* the user who runs us is not the one who writes */
+	outgoing_message_id(&s->message, s->result.message_id, sizeof(s->result.message_id));
+	if (status == 0)
+		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o);
+	else
+		relay_reset(&s->relay);
+	if (status == -1)
+		fail_transaction(s, o, "5.6.0");
+	else {
+		answer_success(s, "2.0.0");
+		finish(s);
+	}
+	message_free(&s->message);
+}
+
+static void
+input_failed(struct server *s, enum intake_result r)
+{
+	s->over = true;
+	if (r == INTAKE_END) {
+		s->status = s->reader != NULL ? EX_DATAERR : EX_OK;
+		return;
+	}
+	s->status = r == INTAKE_IDLE ? EX_TEMPFAIL : EX_USAGE;
+	reply(s, 421, r == INTAKE_IDLE ? "4.4.2" : "4.7.0", r == INTAKE_IDLE ? "Nothing was said for too long; closing" : "A line without end; closing");
+}
+
+/* Commands */
+
+static void
+do_ehlo(struct server *s, enum verb verb, const char *name)
+{
+	struct buf b = {0};
+
+	if (*name == '\0') {
+		refuse_syntax(s, 501, verb, "");
+		return;
+	}
+	drop(s);
+	buf_printf(&b, "%s greets you", s->setup->host);
+	if (verb == VERB_EHLO)
+		buf_puts(&b, "\nPIPELINING\n8BITMIME\nSMTPUTF8\nSIZE\nDSN\nENHANCEDSTATUSCODES\nCHUNKING\nHELP");
+	reply(s, 250, NULL, b.data);
+	buf_free(&b);
+}
+
+static bool
+is_8bit(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s > 127)
+			return true;
+	return false;
+}
+
+static void
+begin_transaction(struct server *s, struct path_command *p)
+{
+	struct outcome o = {0};
+
+	s->source.sender = p->null ? "<>" : p->path;
+	s->result.started = clock_now();
+	if (s->setup->trouble->status != 0) {
+		o = *s->setup->trouble;
+		memset(&s->envelope, 0, sizeof(s->envelope));
+		s->envelope.sender = mem_dup("");
+	} else if (envelope_begin(&s->envelope, &s->source, &o) == 0) {
+		s->envelope.utf8 = p->utf8;
+		s->envelope.requiretls = s->setup->requiretls || s->setup->config->requiretls;
+		s->envelope.ret = p->ret;
+		s->envelope.envid = s->envid = p->envid;
+		p->envid = NULL;
+		if (relay_mail(&s->relay, &s->result, &s->envelope, p->size, p->eight_bit, &o) == 0) {
+			s->begun = true;
+			answer_success(s, "2.1.0");
+			return;
+		}
+	} else if (s->envelope.sender == NULL)
+		s->envelope.sender = mem_dup("");
+	fail_transaction(s, &o, "5.1.7");
+}
+
+static void
+do_mail(struct server *s, const char *argument)
+{
+	struct path_command p;
+	const char *why;
+	int code;
+
+	if (s->begun) {
+		refuse_order(s, "A message is begun already; RSET gives it up");
+		return;
+	}
+	code = command_path(&p, VERB_MAIL, argument, &why);
+	if (code != 0)
+		refuse_syntax(s, code, VERB_MAIL, why);
+	else if (is_8bit(p.path) && !p.utf8)
+		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8");
+	else
+		begin_transaction(s, &p);
+	command_free(&p);
+}
+
+/* The verdicts on what one RCPT has come to, from recipient i on: the first refusal, else the last word. */
+static void
+ask_recipients(struct server *s, size_t i, const struct path_command *p)
+{
+	struct envelope *e = &s->envelope;
+	struct outcome o, refusal = {0};
+
+	if (i == e->count) {
+		reply(s, 250, "2.1.5", "Named already");
+		return;
+	}
+	for (; i < e->count; i++) {
+		struct recipient *r = &e->rcpt[i];
+
+		r->notify = p->notify;
+		r->orcpt = p->orcpt == NULL ? NULL : mem_dup(p->orcpt);
+		if (r->state == RCPT_FAILED)
+			o = *r->fate;
+		else if (relay_rcpt(&s->relay, &s->result, e, i, &o) == 0)
+			continue;
+		if (refusal.status == 0)
+			refusal = o;
+	}
+	if (refusal.status != 0)
+		answer_failure(s, &refusal, "5.1.3");
+	else
+		answer_success(s, "2.1.5");
+}
+
+static void
+add_recipient(struct server *s, const struct path_command *p)
+{
+	size_t before = s->envelope.count;
+	struct outcome o = {0};
+
+	if (before >= SERVER_RCPT_MAX) {
+		reply(s, 452, "4.5.3", "Too many recipients; the others take another message");
+		return;
+	}
+	if (envelope_add(&s->envelope, &s->source, p->path, &o) == -1) {
+		answer_failure(s, &o, "5.1.3");
+		return;
+	}
+	s->asked++;
+	ask_recipients(s, before, p);
+}
+
+static void
+do_rcpt(struct server *s, const char *argument)
+{
+	struct path_command p;
+	const char *why;
+	int code;
+
+	if (!s->begun || s->reader != NULL) {
+		refuse_order(s, s->begun ? "The message has begun; BDAT or RSET" : "MAIL comes first");
+		return;
+	}
+	code = command_path(&p, VERB_RCPT, argument, &why);
+	if (code != 0)
+		refuse_syntax(s, code, VERB_RCPT, why);
+	else if (is_8bit(p.path) && !s->envelope.utf8)
+		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8 at MAIL");
+	else
+		add_recipient(s, &p);
+	command_free(&p);
+}
+
+/* Whether a message may come now; else it is refused. */
+static bool
+may_begin_message(struct server *s)
+{
+	if (!s->begun || s->asked == 0)
+		refuse_order(s, s->begun ? "RCPT comes first" : "MAIL comes first");
+	else if (envelope_count(&s->envelope, RCPT_TAKEN) == 0)
+		reply(s, 554, "5.5.1", "No recipient was taken");
+	else
+		return true;
+	return false;
+}
+
+static void
+begin_message(struct server *s)
+{
+	s->reading = (struct outcome){0};
+	s->reader = message_begin(&s->message, false, NULL, &s->reading);
+}
+
+static void
+do_data(struct server *s, const char *argument, bool crlf)
+{
+	enum intake_result r;
+
+	if (*argument != '\0') {
+		refuse_syntax(s, 501, VERB_DATA, "");
+		return;
+	}
+	if (s->reader != NULL) {
+		refuse_order(s, "The message comes in chunks; BDAT or RSET");
+		return;
+	}
+	if (!may_begin_message(s))
+		return;
+	reply(s, 354, NULL, "The message; a line with a lone dot ends it");
+	flush(s);
+	begin_message(s);
+	r = s->over ? INTAKE_END : intake_data(s->in, !crlf, s->reader);
+	if (r == INTAKE_OK)
+		end_message(s);
+	else
+		input_failed(s, r);
+}
+
+static void
+do_bdat(struct server *s, const char *argument)
+{
+	enum intake_result r;
+	uint64_t octets;
+	bool last;
+	char text[64];
+
+	if (!command_chunk(argument, &octets, &last)) {
+		refuse_syntax(s, 501, VERB_BDAT, "");
+		return;
+	}
+	flush(s);
+	if (s->reader == NULL && !may_begin_message(s)) {
+		r = intake_chunk(s->in, octets, NULL);
+		if (r != INTAKE_OK)
+			input_failed(s, r);
+		return;
+	}
+	if (s->reader == NULL)
+		begin_message(s);
+	r = intake_chunk(s->in, octets, s->reader);
+	if (r != INTAKE_OK)
+		input_failed(s, r);
+	else if (last)
+		end_message(s);
+	else {
+		(void)snprintf(text, sizeof(text), "%llu octets", (unsigned long long)octets);
+		reply(s, 250, "2.0.0", text);
+	}
+}
+
+static void
+do_help(struct server *s, const char *argument)
+{
+	const char *rest;
+	enum verb verb = command_verb(argument, &rest);
+	struct buf b = {0};
+
+	command_help(&b, verb);
+	b.data[--b.len] = '\0';		/* the last line end is the reply's own */
+	reply(s, 214, "2.0.0", b.data);
+	buf_free(&b);
+}
+
+static void
+do_unknown(struct server *s, const char *line)
+{
+	struct buf b = {0};
+
+	buf_puts(&b, "No such command: \"");
+	printable_add(&b, line, strlen(line), 80);
+	buf_puts(&b, "\"; HELP lists them");
+	refuse(s, 500, "5.5.1", b.data);
+	buf_free(&b);
+}
+
+static void
+do_command(struct server *s, enum verb verb, const char *line, const char *argument, bool crlf)
+{
+	switch (verb) {
+	case VERB_EHLO:
+	case VERB_HELO:
+		do_ehlo(s, verb, argument);
+		break;
+	case VERB_MAIL:
+		do_mail(s, argument);
+		break;
+	case VERB_RCPT:
+		do_rcpt(s, argument);
+		break;
+	case VERB_DATA:
+		do_data(s, argument, crlf);
+		break;
+	case VERB_BDAT:
+		do_bdat(s, argument);
+		break;
+	case VERB_RSET:
+		drop(s);
+		reply(s, 250, "2.0.0", "Forgotten");
+		break;
+	case VERB_NOOP:
+		reply(s, 250, "2.0.0", "Nothing done");
+		break;
+	case VERB_VRFY:
+		if (*argument == '\0')
+			refuse_syntax(s, 501, verb, "");
+		else
+			reply(s, 252, "2.0.0", "RCPT asks the smarthost");
+		break;
+	case VERB_HELP:
+		do_help(s, argument);
+		break;
+	case VERB_QUIT:
+		drop(s);
+		reply(s, 221, "2.0.0", "Goodbye");
+		s->over = true;
+		break;
+	case VERB_UNKNOWN:
+	case VERB_COUNT:
+		do_unknown(s, line);
+		break;
+	default:
+		refuse(s, 502, "5.5.1", "Not available here; HELP lists what is");
+		break;
+	}
+}
+
+/* One line, whatever it is. */
+static void
+do_line(struct server *s, const char *line, size_t len, bool crlf)
+{
+	const char *argument;
+	enum verb verb = command_verb(line, &argument);
+	bool path = verb == VERB_MAIL || verb == VERB_RCPT;
+
+	if (verb == VERB_UNKNOWN && command_is_foreign(line)) {
+		reply(s, 421, "4.7.0", "This is SMTP, and that was not; closing");
+		s->over = true;
+		s->status = EX_USAGE;
+	} else if (strlen(line) < len || (is_8bit(line) && !path))
+		refuse(s, 501, "5.5.2", "An octet in it that no command may have");
+	else if (!path && len + 2 > COMMAND_LINE_MAX)
+		refuse(s, 500, "5.5.2", "The line is too long");
+	else
+		do_command(s, verb, line, argument, crlf);
+}
+
+static void
+converse(struct server *s)
+{
+	char line[COMMAND_LONG_MAX - 1];
+
+	while (!s->over) {
+		enum intake_result r;
+		size_t len;
+		bool crlf;
+
+		if (!intake_is_pending(s->in))
+			flush(s);
+		if (s->over)
+			break;
+		r = intake_line(s->in, line, sizeof(line), &len, &crlf);
+		if (r == INTAKE_OK)
+			do_line(s, line, len, crlf);
+		else if (r == INTAKE_TOO_LONG)
+			refuse(s, 500, "5.5.2", "The line is too long");
+		else
+			input_failed(s, r);
+	}
+}
+
+int
+server_run(const struct server_setup *setup, size_t *transactions)
+{
+	struct server *s = mem_alloc(sizeof(*s));
+	struct buf greeting = {0};
+	int status;
+
+	s->setup = setup;
+	s->in = intake_new(setup->in, (int)(setup->config->idle_timeout * 1000));
+	relay_init(&s->relay, setup->config, setup->trace);
+	outgoing_source(&s->source, setup->config, setup->host, setup->aliases);
+	buf_printf(&greeting, "%s ESMTP sendmail-submit; HELP explains", setup->host);
+	reply(s, 220, NULL, greeting.data);
+	buf_free(&greeting);
+	converse(s);
+	drop(s);
+	flush(s);
+	relay_close(&s->relay);
+	status = s->status;
+	*transactions = s->transactions;
+	buf_free(&s->out);
+	free(s->in);
+	free(s);
+	return status;
+}
