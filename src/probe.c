@@ -25,8 +25,9 @@ add_line(struct buf *out, const struct recipient *r, const char *word, const cha
 static void
 add_failure(struct buf *out, const struct recipient *r, const struct outcome *o)
 {
-	add_line(out, r, outcome_temporary(o) || (o->code == 0 && o->stage != STAGE_ENVELOPE && o->stage != STAGE_RCPT) ? "unknown" : "refused",
-	    o->why[0] != '\0' ? o->why : o->what);
+	bool asked = o->stage >= STAGE_MAIL || o->stage == STAGE_ENVELOPE;
+
+	add_line(out, r, asked && !outcome_temporary(o) ? "refused" : "unknown", o->why[0] != '\0' ? o->why : o->what);
 }
 
 static void

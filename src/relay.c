@@ -2,6 +2,7 @@
  * The live way to the smarthost. See relay.h.
  */
 #include <sysexits.h>
+#include "mail/address.h"
 #include "relay.h"
 
 #define FLOOR_MS 1000	/* milliseconds that RSET may take though the time is up */
@@ -88,7 +89,7 @@ begin(struct relay *r, struct result *res, struct envelope *e, msec started, str
 static int
 spoil(struct relay *r, const char *why, struct outcome *o)
 {
-	r->spoilt = true;
+	r->spoilt = why;
 	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_LOST, why, "the connection to the smarthost was lost, and the transaction with it");
 }
 
@@ -121,7 +122,7 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 	int status = -1;
 
 	r->left = 1000 * (msec)r->config->timeout;
-	r->spoilt = false;
+	r->spoilt = NULL;
 	r->size = size;
 	r->eight_bit = eight_bit;
 	started = start(r);
@@ -141,6 +142,27 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 	return status;
 }
 
+/* An address that needs SMTPUTF8, which MAIL has not asked for: the caller has no ESMTP, or it is an alias. */
+static int
+ask_for_utf8(struct relay *r, struct result *res, struct envelope *e, size_t i, msec started, struct outcome *o)
+{
+	if (e->utf8 || !address_is_utf8(e->rcpt[i].path))
+		return 0;
+	e->utf8 = true;
+	return r->open && r->client.cap.utf8 ? repeat(r, res, e, started, o) : 0;
+}
+
+/* RCPT on the connection that there is, or on a new one. */
+static int
+ask(struct relay *r, struct result *res, struct envelope *e, size_t i, msec started, struct outcome *o)
+{
+	if (r->open && client_rcpt(&r->client, e, i, o) == 0)
+		return 0;
+	if (r->open && !is_lost(r))
+		return -1;
+	return repeat(r, res, e, started, o) == 0 ? client_rcpt(&r->client, e, i, o) : -1;
+}
+
 int
 relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i, struct outcome *o)
 {
@@ -148,12 +170,10 @@ relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i, st
 	int status = -1;
 
 	*o = (struct outcome){0};
-	if (r->spoilt)
-		(void)spoil(r, "its envelope could not be repeated", o);
-	else if (!r->open || (status = client_rcpt(&r->client, e, i, o)) == -1) {
-		if ((!r->open || is_lost(r)) && repeat(r, res, e, started, o) == 0)
-			status = client_rcpt(&r->client, e, i, o);
-	}
+	if (r->spoilt != NULL)
+		(void)spoil(r, r->spoilt, o);
+	else if (ask_for_utf8(r, res, e, i, started, o) == 0)
+		status = ask(r, res, e, i, started, o);
 	stop(r, started, res);
 	if (status == -1)
 		envelope_fail(e, i, o);
@@ -188,16 +208,16 @@ relay_message(struct relay *r, struct result *res, struct envelope *e, struct me
 	*o = (struct outcome){0};
 	r->left += 1000 * (msec)(message_size(m) / 65536);
 	started = start(r);
-	if (r->spoilt)
-		(void)spoil(r, "its envelope could not be repeated", o);
+	if (r->spoilt != NULL)
+		(void)spoil(r, r->spoilt, o);
 	else {
 		status = send_message(r, res, e, m, started, o);
-		if (status == -1 && !r->spoilt && is_lost(r) && o->code == 0 && !r->client.uncertain)
+		if (status == -1 && r->spoilt == NULL && is_lost(r) && o->code == 0 && !r->client.uncertain)
 			status = send_message(r, res, e, m, started, o);
 	}
 	res->size = message_size(m);
 	stop(r, started, res);
-	if (r->open && status == -1 && o->stage != STAGE_DOT)
+	if (status == -1 && (r->spoilt != NULL || o->stage != STAGE_DOT))
 		relay_reset(r);		/* the message was not even begun */
 	r->begun = false;
 	return status;

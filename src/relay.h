@@ -20,7 +20,7 @@ struct relay {
 	struct client client;
 	bool open;		/* there is a connection, as far as is known */
 	bool begun;		/* it has taken a MAIL that no message and no RSET has ended */
-	bool spoilt;
+	const char *spoilt;	/* why nothing can come of the transaction any more, or NULL. Static text */
 	bool eight_bit;		/* what MAIL said */
 	uint64_t size;
 	msec left;		/* of the transaction's time */

@@ -33,6 +33,7 @@ struct server {
 	struct message message;
 	struct message_reader *reader;	/* between the first chunk and the last; else NULL */
 	struct outcome reading;		/* what became of that */
+	bool basic;			/* HELO, not EHLO: the caller has no way to ask for SMTPUTF8 */
 	bool begun;			/* MAIL was taken */
 	size_t asked;			/* RCPT that were not refused for their form */
 	size_t bad;
@@ -241,6 +242,7 @@ do_ehlo(struct server *s, enum verb verb, const char *name)
 		return;
 	}
 	drop(s);
+	s->basic = verb == VERB_HELO;
 	buf_printf(&b, "%s greets you", s->setup->host);
 	if (verb == VERB_EHLO)
 		buf_puts(&b, "\nPIPELINING\n8BITMIME\nSMTPUTF8\nSIZE\nDSN\nENHANCEDSTATUSCODES\nCHUNKING\nHELP");
@@ -269,7 +271,7 @@ begin_transaction(struct server *s, struct path_command *p)
 		memset(&s->envelope, 0, sizeof(s->envelope));
 		s->envelope.sender = mem_dup("");
 	} else if (envelope_begin(&s->envelope, &s->source, &o) == 0) {
-		s->envelope.utf8 = p->utf8;
+		s->envelope.utf8 = p->utf8 || is_8bit(p->path);
 		s->envelope.requiretls = s->setup->requiretls || s->setup->config->requiretls;
 		s->envelope.ret = p->ret;
 		s->envelope.envid = s->envid = p->envid;
@@ -298,7 +300,7 @@ do_mail(struct server *s, const char *argument)
 	code = command_path(&p, VERB_MAIL, argument, &why);
 	if (code != 0)
 		refuse_syntax(s, code, VERB_MAIL, why);
-	else if (is_8bit(p.path) && !p.utf8)
+	else if (is_8bit(p.path) && !p.utf8 && !s->basic)
 		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8");
 	else
 		begin_transaction(s, &p);
@@ -366,7 +368,7 @@ do_rcpt(struct server *s, const char *argument)
 	code = command_path(&p, VERB_RCPT, argument, &why);
 	if (code != 0)
 		refuse_syntax(s, code, VERB_RCPT, why);
-	else if (is_8bit(p.path) && !s->envelope.utf8)
+	else if (is_8bit(p.path) && !s->envelope.utf8 && !s->basic)
 		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8 at MAIL");
 	else
 		add_recipient(s, &p);

@@ -465,8 +465,8 @@ fit_message(struct transaction *t)
 
 	if (mime_needed(t->m, c->cap.eight_bit) && mime_convert(t->m, c->cap.eight_bit, t->o) == -1)
 		return -1;
-	t->eight_bit = t->m->eight_bit || (header_is_8bit(t->m) && !(t->e->utf8 && c->cap.utf8));
-	if (t->eight_bit && !c->cap.eight_bit)
+	t->eight_bit = t->m->eight_bit || header_is_8bit(t->m);
+	if (t->eight_bit && !c->cap.eight_bit && !(t->e->utf8 && c->cap.utf8))
 		return outcome_set(t->o, EX_DATAERR, STAGE_MESSAGE, CAUSE_NEEDS_8BITMIME, "it does not offer 8BITMIME",
 		    "the header holds 8-bit text that cannot be encoded, and %s cannot take it", c->host->host);
 	t->size = message_size(t->m);

@@ -33,8 +33,8 @@ is_own(const struct outcome *o)
 static void
 choose_code(struct verdict *v, const struct outcome *o)
 {
-	if (is_own(o) && o->code != 421) {
-		set(v, o->code, outcome_enhanced(o));
+	if (is_own(o)) {
+		set(v, o->code == 421 ? 451 : o->code, outcome_enhanced(o));
 		return;
 	}
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)

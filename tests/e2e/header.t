@@ -83,7 +83,7 @@ for my $name (sort keys %disguise) {
 	for my $place ('first', 'last') {
 		my $head = $place eq 'first' ? "$bcc$resent$complete" : "$complete$resent$bcc";
 		my $test = sub {
-			unlike($_[0], qr/bcc/i, 'no Bcc');
+			unlike($_[0] =~ s/^((?:Resent-)?Message-ID): .*/$1/mgr, qr/bcc/i, 'no Bcc');	# a Message-ID has random digits
 			unlike($_[0], qr/hidden/, 'nothing of it is left');
 			like($_[0], qr/^From: a\@example\.com$/m, 'From is there');
 			is($_[1], "Bcc: body\@x\r\n", 'and the body is as it was');

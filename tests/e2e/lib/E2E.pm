@@ -46,6 +46,10 @@ package E2E;
 # Always compared: nothing of the password in stdout, stderr or log; stderr is printable ASCII, each line beginning with "sendmail: ";
 # nothing from the sanitizers.
 #
+# talk KEY => VALUE ... starts the program with -bs (argv) on a socket, as inetd gives it, and returns a conversation: say(LINES) sends lines
+# with CRLF, send(TEXT) octets as they are, hear() waits for one reply (30 s), told as {code, text, lines}, undef at the end; ask(LINE)
+# is both and returns "code text"; end() closes our side and returns the run, whose out is all that was said.
+#
 # A run: exit, signal, out, err, err_lines, log (the last line as {key => value}), log_text, log_lines, server, seconds, timed_out,
 # stdin_broken (EPIPE), stdin_left (octets never read), dir, conf_path, pid.
 # A smarthost: port, dir, certs, dialogue, commands (the client's lines), violations, auth (lines), messages ([{data, env}, ...], env as
@@ -62,11 +66,12 @@ use File::Path ();
 use File::Temp ();
 use MIME::Base64 ();
 use POSIX ();
+use Socket ();
 use Test::More;
 use Time::HiRes ();
 
 our @ISA = ('Exporter');
-our @EXPORT = (@Test::More::EXPORT, qw(check submit smarthost conf section slurp spew scratch sanitized can_unshare certs top build program
+our @EXPORT = (@Test::More::EXPORT, qw(check submit talk smarthost conf section slurp spew scratch sanitized can_unshare certs top build program
     MESSAGE USER PASSWORD));
 
 use constant USER => 'app@example.com';
@@ -466,12 +471,113 @@ sub submit
 	close $in;
 	attend(\%o, $run, $out);
 	$run->{seconds} = Time::HiRes::time() - $start;
+	return settle($run);
+}
+
+# What the run has left behind.
+sub settle
+{
+	my ($run) = @_;
+
 	$run->{exit} = $run->{wait} & 127 ? undef : $run->{wait} >> 8;
 	$run->{signal} = $run->{wait} & 127;
 	@$run{qw(out err)} = map { slurp("$run->{dir}/$_") } qw(stdout stderr);
 	$run->{log_text} = slurp("$run->{dir}/log/log");
 	$run->{findings} = join '', map { slurp($_) } glob "$run->{dir}/findings/*";
 	return $run;
+}
+
+sub talk
+{
+	my %o = (argv => ['-bs'], @_);
+	my $run = bless {dir => scratch(), written => 0}, 'E2E::Run';
+
+	mkdir "$run->{dir}/$_" for qw(cwd log);
+	$run->{cwd} = "$run->{dir}/cwd";
+	$run->{server} = ref $o{server} ? $o{server} : exists $o{server} && !$o{server} ? undef : smarthost(%o);
+	write_conf(\%o, $run);
+	$run->{env} = environment(\%o, $run);
+	socketpair my $near, my $far, Socket::AF_UNIX(), Socket::SOCK_STREAM(), Socket::PF_UNSPEC() or die "socketpair: $!";
+	$run->{pid} = fork // die "fork: $!";
+	if ($run->{pid} == 0) {
+		close $near;
+		$o{setup} = sub { open STDOUT, '>&', $far or POSIX::_exit(126) };
+		child(\%o, $run, $far);
+	}
+	close $far;
+	$alive{$run->{pid}} = 1;
+	return bless {run => $run, socket => $near, options => \%o, in => '', all => ''}, 'E2E::Talk';
+}
+
+package E2E::Talk {
+	sub send
+	{
+		my ($self, $text) = @_;
+
+		while ($text ne '') {
+			my $n = syswrite $self->{socket}, $text or return;
+			substr $text, 0, $n, '';
+		}
+	}
+
+	sub say { my ($self, @lines) = @_; $self->send(join '', map { "$_\r\n" } @lines) }
+
+	# One line, or undef at the end or after so many seconds.
+	sub line
+	{
+		my ($self, $limit) = @_;
+		my $end = Time::HiRes::time() + ($limit // 30);
+
+		while ($self->{in} !~ /\n/) {
+			my $left = $end - Time::HiRes::time();
+			my $ready = '';
+
+			vec($ready, fileno $self->{socket}, 1) = 1;
+			return undef if $left <= 0 || !select($ready, undef, undef, $left);
+			return undef if !sysread $self->{socket}, $self->{in}, 65536, length $self->{in};
+		}
+		$self->{in} =~ s/\A(.*\n)//;
+		$self->{all} .= $1;
+		return $1;
+	}
+
+	sub hear
+	{
+		my ($self, $limit) = @_;
+		my @lines;
+
+		for (;;) {
+			my $line = $self->line($limit) // return undef;
+
+			push @lines, $line;
+			last if $line !~ /^\d{3}-/;
+		}
+		my $text = join "\n", map { /^\d{3}[- ](.*)\r\n\z/ ? $1 : "malformed: $_" } @lines;
+		return {code => substr($lines[0], 0, 3), text => $text, lines => scalar @lines};
+	}
+
+	sub ask
+	{
+		my ($self, @lines) = @_;
+
+		$self->say(@lines);
+		my $reply = $self->hear // return '(nothing)';
+		return "$reply->{code} $reply->{text}";
+	}
+
+	sub end
+	{
+		my ($self) = @_;
+		my $run = $self->{run};
+
+		shutdown $self->{socket}, 1;
+		1 while defined $self->line;
+		E2E::attend({%{$self->{options}}, stdin => ''}, $run, undef);
+		E2E::settle($run);
+		$run->{out} = $self->{all};
+		close $self->{socket};
+		return $run;
+	}
 }
 
 package E2E::Run {
