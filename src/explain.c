@@ -10,7 +10,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_USAGE] = {"", "see \"sendmail --help\" or sendmail(8) for the flags"},
 	[CAUSE_NOT_YET] = {"", "leave the flag out, or wait for a version that has it"},
 	[CAUSE_DAEMON] = {"it was called as the mail daemon that it replaces",
-	    "remove the daemon's start script; programs that need SMTP on port 25 want a mail server"},
+	    "remove the daemon's start script; for programs that need SMTP on localhost:25 let systemd or inetd start \"sendmail -bs\", see sendmail(8)"},
 	[CAUSE_CONFIG_MISSING] = {"the program was installed, but not yet told where to send mail",
 	    "write /etc/sendmail.conf (sendmail.conf(5) has an example), or set SENDMAIL_SMARTHOST and SENDMAIL_PASSWORD"},
 	[CAUSE_CONFIG_UNREADABLE] = {"the user who sends mail may not read it, or its name is wrong",

@@ -28,6 +28,6 @@ my @options = slurp('src/config.c') =~ /(?:TEXT\(|CFG_(?:INT|BOOL|STR)_CB\(|CFG_
 cmp_ok(scalar @options, '>', 25, 'the options were found');
 is_deeply([grep { $manual !~ /\Q$_\E/ && $manual !~ /\Q${\ s{-}{\\-}gr}\E/ } grep { $_ ne 'queue' && $_ ne 'delivery' } @options], [], 'sendmail.conf(5) tells each option');
 my $flags = slurp('man/sendmail.8');
-is_deeply([grep { $flags !~ /\bFl $_\b/ } qw(t i f r F N R V B bm bp bi v C X)], [], 'sendmail(8) tells each flag');
+is_deeply([grep { $flags !~ /\bFl $_\b/ } qw(t i f r F N R V B bm bp bi bs bv v C X)], [], 'sendmail(8) tells each flag');
 
 done_testing;
