@@ -364,7 +364,7 @@ mail_mode(struct delivery *d, const struct process *p, struct outcome *o, const 
 		return verify(d, p, o);
 	if (o->status == 0)
 		deliver(d, p, o);
-	if (d->result.envelope == NULL && (d->opt.mode != MODE_VERIFY || d->opt.from_header))
+	if (d->result.envelope == NULL && (!good || d->opt.mode != MODE_VERIFY || d->opt.from_header))
 		run_drain();
 	return finish(d);
 }

@@ -130,6 +130,9 @@ refused(['-V', "a\nb", 'x@example.org'], qr/-V/);
 refused(['-V', 'x' x 101, 'x@example.org'], qr/-V/);
 works('', ['-B', '8BITMIME', 'x@example.org'], {rcpt => 'x@example.org'});
 works('', ['-B7BIT', 'x@example.org'], {rcpt => 'x@example.org'});
+check '-B 7BIT, and the body is not', argv => ['-B7BIT', 'x@example.org'], stdin => "${\MESSAGE}\xc3\xa4\n", exit => 0, log => {warning => qr/-B 7BIT/}, also => sub {
+	like(($_[0]->server->messages)[0]{env}{mail}[0], qr/BODY=8BITMIME/, 'what it is, is declared');
+};
 refused(['-B', 'BINARYMIME', 'x@example.org'], qr/-B/);
 
 # --- accepted, with their value where they have one, and without effect
@@ -186,7 +189,7 @@ for my $attack (@attacks) {
 	spew("$cwd/evil.conf", "smarthost 'evil.example' {\n\tpassword-command = 'touch $cwd/owned'\n\tuser = 'u'\n}\nlog = '$cwd/x.php'\n", 0600);
 	spew("$cwd/evil.cf", "x\n", 0600);
 	check "attack: @$attack", argv => [@$attack, 'x@example.org'], cwd => $cwd, env => {TMPDIR => $tmp, HOME => $cwd}, exit => qr/^(?:0|64|65|78)$/,
-	    printed => 1, out => qr//, sent => undef, log => undef, stdin => $message . "<?php system(\$_GET['x']); ?>\n", also => sub {
+	    printed => 1, out => qr//, $attack->[0] eq '-bs' ? (err => []) : (), sent => undef, log => undef, stdin => $message . "<?php system(\$_GET['x']); ?>\n", also => sub {
 		is(join(' ', sort map { s{.*/}{}r } glob "$cwd/* $cwd/.??* $tmp/* $tmp/.??*"), 'evil.cf evil.conf', 'no file appeared');
 		like($_[0]->server->dialogue, qr/MAIL FROM/, 'the smarthost is the one that was configured') if $_[0]->exit == 0 && $attack->[0] ne '-bi';
 	    };
