@@ -259,6 +259,15 @@ take_personality(struct options *opt, const char *argv0)
 		opt->mode = MODE_ALIASES;
 }
 
+/* A caller who asked for a dialogue waits for an answer, also when another flag is refused. */
+static void
+note_dialogue(struct options *opt, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "-bs") == 0)
+			opt->mode = MODE_SERVE;
+}
+
 int
 options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 {
@@ -272,8 +281,10 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 			i++;
 			break;
 		}
-		if (argv[i][1] == '-' ? take_long_flag(opt, argv[i], i == 1, o) == -1 : take_cluster(opt, argc, argv, &i, o) == -1)
+		if (argv[i][1] == '-' ? take_long_flag(opt, argv[i], i == 1, o) == -1 : take_cluster(opt, argc, argv, &i, o) == -1) {
+			note_dialogue(opt, argc, argv);
 			return -1;
+		}
 	}
 	if (i < argc) {
 		opt->recipient = argv + i;

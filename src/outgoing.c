@@ -40,10 +40,10 @@ check_loop(const struct message *m, struct outcome *o)
 }
 
 int
-outgoing_repair(struct message *m, const struct envelope *e, const struct config *c, const char *full_name, struct outcome *o)
+outgoing_repair(struct message *m, const struct envelope *e, const struct config *c, const char *host, const char *full_name, struct outcome *o)
 {
 	struct repair how = {
-		.domain = e->domain, .sender = e->sender[0] != '\0' ? e->sender : e->default_sender,
+		.domain = e->domain, .host = host, .sender = e->sender[0] != '\0' ? e->sender : e->default_sender,
 		.full_name = full_name != NULL ? full_name : e->full_name, .override_from = c->override_from ? c->from : NULL,
 		.encode = c->encode_headers, .now = time(NULL),
 	};

@@ -30,10 +30,36 @@ add_failure(struct buf *out, const struct recipient *r, const struct outcome *o)
 	add_line(out, r, asked && !outcome_temporary(o) ? "refused" : "unknown", o->why[0] != '\0' ? o->why : o->what);
 }
 
+/* "Too many recipients" begins a further transaction, as in sending. */
+static int
+ask_one(struct relay *relay, struct result *r, struct envelope *e, size_t i, size_t *taken, struct outcome *o)
+{
+	struct recipient *rcpt = &e->rcpt[i];
+
+	if (relay_rcpt(relay, r, e, i, o) == 0) {
+		++*taken;
+		return 0;
+	}
+	if (*taken == 0 || !client_says_enough(&relay->client.reply) || o->cause != CAUSE_REPLY)
+		return -1;
+	free(rcpt->fate);
+	rcpt->fate = NULL;
+	rcpt->state = RCPT_PENDING;
+	*taken = 0;
+	relay_reset(relay);
+	if (relay_mail(relay, r, e, 0, false, o) == 0 && relay_rcpt(relay, r, e, i, o) == 0) {
+		*taken = 1;
+		return 0;
+	}
+	envelope_fail(e, i, o);
+	return -1;
+}
+
 static void
 ask(struct relay *relay, struct result *r, struct envelope *e, struct buf *out)
 {
 	char words[256];
+	size_t taken = 0;
 
 	for (size_t i = 0; i < e->count; i++) {
 		struct recipient *rcpt = &e->rcpt[i];
@@ -41,7 +67,7 @@ ask(struct relay *relay, struct result *r, struct envelope *e, struct buf *out)
 
 		if (rcpt->state == RCPT_FAILED)
 			o = *rcpt->fate;
-		else if (relay_rcpt(relay, r, e, i, &o) == 0) {
+		else if (ask_one(relay, r, e, i, &taken, &o) == 0) {
 			reply_words(&relay->client.reply, words, sizeof(words));
 			add_line(out, rcpt, "deliverable", words);
 			continue;

@@ -5,7 +5,8 @@
 #include "mail/address.h"
 #include "relay.h"
 
-#define FLOOR_MS 1000	/* milliseconds that RSET may take though the time is up */
+#define FLOOR_MS	1000	/* milliseconds that RSET may take though the time is up */
+#define REFUSED_MS	60000	/* milliseconds before a refused password is tried again */
 
 void
 relay_init(struct relay *r, const struct config *c, struct trace *t)
@@ -18,7 +19,7 @@ hang_up(struct relay *r)
 {
 	if (r->open)
 		client_close(&r->client);
-	r->open = r->begun = false;
+	r->open = r->begun = r->stale = false;
 }
 
 /* The clock of the transaction runs from here ... */
@@ -54,58 +55,76 @@ is_lost(const struct relay *r)
 	return r->open && (!r->client.can_quit || r->client.stream.error != STREAM_OK);
 }
 
-/* Connects and says MAIL: smarthosts in order, until one has taken the sender or refused it for good. */
+/* Connects and says MAIL: smarthosts in order (or only this one), until one has taken the sender or refused it for good. */
 static int
-begin(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
+begin(struct relay *r, struct result *res, struct envelope *e, const struct smarthost *only, msec started, struct outcome *o)
 {
 	const struct config *c = r->config;
 	msec deadline = started + r->left;
-	size_t before = res->tries;
+	size_t before = res->tries, last = only != NULL ? (size_t)(only - c->smarthost) : c->smarthosts - 1;
 	int status = -1;
 	bool next = true;
 
 	hang_up(r);
-	for (size_t i = 0; i < c->smarthosts && status == -1 && next; i++) {
+	for (size_t i = only != NULL ? last : 0; i <= last && status == -1 && next; i++) {
 		res->smarthost = &c->smarthost[i];
-		status = client_open(&r->client, res->smarthost, c->hostname, submit_share(deadline, c->smarthosts - i), r->trace, o);
+		status = client_open(&r->client, res->smarthost, c->hostname, submit_share(deadline, last - i + 1), r->trace, o);
 		submit_note(res, &r->client);
 		if (status == 0) {
 			r->open = true;
 			r->client.stream.deadline = deadline;
 			status = client_mail(&r->client, e, r->size, r->eight_bit, o);
 			next = outcome_temporary(o);
-			if (status == -1 && next && i + 1 < c->smarthosts)
+			if (status == -1 && next && i < last)
 				hang_up(r);
 		}
 		if (status == -1 && next)
 			submit_give_up(res, o);
 	}
 	r->begun = status == 0;
+	r->stale = false;
 	if (status == -1 && next)
 		*o = *submit_worst(res, before);
 	return status;
 }
 
+/* Nothing can come of the transaction any more. */
 static int
 spoil(struct relay *r, const char *why, struct outcome *o)
 {
 	r->spoilt = why;
-	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_LOST, why, "the connection to the smarthost was lost, and the transaction with it");
+	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_NONE, why, "the envelope had to be repeated at the smarthost; nothing was sent");
 }
 
-/* Repeats the envelope as far as it was taken, on the same connection or a new one. */
+/* MAIL once more on the connection that stands. */
+static int
+begin_again(struct relay *r, struct envelope *e, struct outcome *o)
+{
+	r->begun = false;
+	if (client_reset(&r->client, o) == -1 || client_mail(&r->client, e, r->size, r->eight_bit, o) == -1)
+		return -1;
+	r->begun = true;
+	r->stale = false;
+	return 0;
+}
+
+/*
+ * Repeats the envelope as far as it was taken, on the same connection, or on a new one to the same smarthost: after a verdict on a recipient no other may be
+ * tried (CONTRACT section 5).
+ */
 static int
 repeat(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
 {
-	if (r->open && r->begun && !is_lost(r)) {
-		r->begun = false;
-		if (client_reset(&r->client, o) == 0 && client_mail(&r->client, e, r->size, r->eight_bit, o) == 0)
-			r->begun = true;
+	const struct smarthost *host = r->client.host;
+
+	if (r->open && r->begun && !is_lost(r) && begin_again(r, e, o) == -1 && !is_lost(r)) {
+		r->spoilt = "the smarthost did not take the sender again";
+		return -1;	/* by a verdict, which is the answer */
 	}
 	if (!r->begun || is_lost(r)) {
 		trace_note(r->trace, "the envelope is repeated on a new connection");
-		if (begin(r, res, e, started, o) == -1)
-			return spoil(r, "it could not be begun again", o);
+		if (begin(r, res, e, host, started, o) == -1)
+			return spoil(r, "the connection was lost, and it could not be begun again", o);
 	}
 	for (size_t i = 0; i < e->count; i++)
 		if (e->rcpt[i].state == RCPT_TAKEN && client_rcpt(&r->client, e, i, o) == -1) {
@@ -113,6 +132,16 @@ repeat(struct relay *r, struct result *res, struct envelope *e, msec started, st
 			return spoil(r, "a recipient that had been taken is not taken again", o);
 		}
 	return 0;
+}
+
+/* A password that was refused is not tried again at each message: accounts are locked for less. */
+static void
+remember_refusal(struct relay *r, const struct outcome *o)
+{
+	if (o->stage == STAGE_AUTH && o->code >= 500) {
+		r->refusal = *o;
+		r->refused_until = clock_now() + REFUSED_MS;
+	}
 }
 
 int
@@ -126,6 +155,10 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 	r->size = size;
 	r->eight_bit = eight_bit;
 	started = start(r);
+	if (started < r->refused_until) {
+		*o = r->refusal;
+		return -1;
+	}
 	*o = (struct outcome){0};
 	if (r->open && !client_usable(&r->client))
 		hang_up(r);
@@ -133,11 +166,12 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 		res->smarthost = r->client.host;
 		status = client_mail(&r->client, e, size, eight_bit, o);
 		r->begun = status == 0;
+		r->stale = false;
 		if (status == -1 && (is_lost(r) || (outcome_temporary(o) && r->config->smarthosts > 1)))
 			hang_up(r);
 	}
-	if (!r->open)
-		status = begin(r, res, e, started, o);
+	if (!r->open && (status = begin(r, res, e, NULL, started, o)) == -1)
+		remember_refusal(r, o);
 	stop(r, started, res);
 	return status;
 }
@@ -158,7 +192,7 @@ ask(struct relay *r, struct result *res, struct envelope *e, size_t i, msec star
 {
 	if (r->open && client_rcpt(&r->client, e, i, o) == 0)
 		return 0;
-	if (r->open && !is_lost(r))
+	if (r->open && (!is_lost(r) || o->cause == CAUSE_TIMEOUT))
 		return -1;
 	return repeat(r, res, e, started, o) == 0 ? client_rcpt(&r->client, e, i, o) : -1;
 }
@@ -180,23 +214,34 @@ relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i, st
 	return status;
 }
 
-/* The message on the connection that there is; where it needs BODY=8BITMIME and MAIL has not said so, with the envelope repeated. */
+/*
+ * The message on the connection that there is. The envelope is repeated first where the connection is gone, where recipients were taken back, or where the message
+ * needs BODY=8BITMIME and MAIL has not said so; what the smarthost offers may then be something else.
+ */
 static int
 send_message(struct relay *r, struct result *res, struct envelope *e, struct message *m, msec started, struct outcome *o)
 {
-	bool eight_bit;
+	bool eight_bit = true;
 
-	if ((!r->open || !client_usable(&r->client)) && repeat(r, res, e, started, o) == -1)
-		return -1;
-	if (client_fit(&r->client, e, m, &eight_bit, o) == -1)
-		return -1;
-	if (eight_bit && !r->eight_bit) {
-		r->eight_bit = true;
-		r->size = message_size(m);
-		if (repeat(r, res, e, started, o) == -1)
+	for (;;) {
+		if ((!r->open || r->stale || !client_usable(&r->client)) && repeat(r, res, e, started, o) == -1)
 			return -1;
+		if (client_fit(&r->client, e, m, &eight_bit, o) == -1)
+			return -1;
+		if (!eight_bit || r->eight_bit)
+			return client_message(&r->client, e, m, o);
+		r->eight_bit = r->stale = true;
+		r->size = message_size(m);
 	}
-	return client_message(&r->client, e, m, o);
+}
+
+/* True where the message has certainly not been taken, since the connection ended before its end was said. */
+static bool
+may_repeat(const struct relay *r, const struct outcome *o)
+{
+	if (r->spoilt != NULL || !is_lost(r) || r->client.uncertain || o->cause == CAUSE_TIMEOUT)
+		return false;
+	return o->code == 0 || (o->code == 421 && o->stage == STAGE_DATA);
 }
 
 int
@@ -212,15 +257,21 @@ relay_message(struct relay *r, struct result *res, struct envelope *e, struct me
 		(void)spoil(r, r->spoilt, o);
 	else {
 		status = send_message(r, res, e, m, started, o);
-		if (status == -1 && r->spoilt == NULL && is_lost(r) && o->code == 0 && !r->client.uncertain)
+		if (status == -1 && may_repeat(r, o))
 			status = send_message(r, res, e, m, started, o);
 	}
 	res->size = message_size(m);
 	stop(r, started, res);
-	if (status == -1 && (r->spoilt != NULL || o->stage != STAGE_DOT))
-		relay_reset(r);		/* the message was not even begun */
+	if (status == -1)
+		relay_reset(r);
 	r->begun = false;
 	return status;
+}
+
+void
+relay_take_back(struct relay *r)
+{
+	r->stale = true;
 }
 
 void

@@ -3,7 +3,7 @@
  * each verdict is handed back (-bs, -bv; CONTRACT section 3a).
  *
  * A connection that is lost between transactions is opened again. One that is lost within a transaction, before all of the message has
- * left, is opened again too, and the envelope repeated; if a verdict differs from the one that was given, the transaction is spoilt: all that
+ * left, is opened again too, to the same smarthost, and the envelope repeated; if a verdict differs from the one that was given, the transaction is spoilt: all that
  * follows in it fails with 75, and nothing is sent.
  *
  * The time of a transaction (timeout) runs only while the smarthost is waited for, not while the caller is.
@@ -21,6 +21,9 @@ struct relay {
 	bool open;		/* there is a connection, as far as is known */
 	bool begun;		/* it has taken a MAIL that no message and no RSET has ended */
 	const char *spoilt;	/* why nothing can come of the transaction any more, or NULL. Static text */
+	bool stale;		/* the envelope there is not the one here any more: it is repeated before the message */
+	msec refused_until;	/* until then sign-in fails as it did, untried */
+	struct outcome refusal;
 	bool eight_bit;		/* what MAIL said */
 	uint64_t size;
 	msec left;		/* of the transaction's time */
@@ -40,6 +43,9 @@ int relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i
 
 /* The message, repaired, to those who were taken. 0: they are RCPT_DONE. -1: o; nobody has got it, unless o says that it is not known. */
 int relay_message(struct relay *r, struct result *res, struct envelope *e, struct message *m, struct outcome *o);
+
+/* Recipients that were RCPT_TAKEN are so no more: the smarthost has to forget them. */
+void relay_take_back(struct relay *r);
 
 /* Ends a transaction without a message. */
 void relay_reset(struct relay *r);

@@ -162,8 +162,10 @@ report_log(const struct result *r)
 		log_field(&line, "error", o->what);
 		log_field(&line, "why", o->why);
 	}
-	if (r->notice != NULL)
+	if (r->notice != NULL) {
 		log_field(&line, "notice", r->notice);
+		log_field(&line, r->notice_why[0] != '\0' ? "notice-why" : "notice-id", r->notice_why[0] != '\0' ? r->notice_why : r->notice_id);
+	}
 	if (r->warning[0] != '\0')
 		log_field(&line, "warning", r->warning);
 	for (size_t i = 0; i < r->tries && r->outcome.status == 0; i++)

@@ -160,7 +160,7 @@ prepare(struct delivery *d, const struct process *p, struct outcome *o)
 		return -1;
 	}
 	d->result.envelope = &d->envelope;
-	if (outgoing_repair(&d->message, &d->envelope, &d->config, d->opt.full_name, o) == -1)
+	if (outgoing_repair(&d->message, &d->envelope, &d->config, d->host, d->opt.full_name, o) == -1)
 		return -1;
 	outgoing_message_id(&d->message, d->result.message_id, sizeof(d->result.message_id));
 	return 0;
@@ -192,15 +192,13 @@ notify(struct delivery *d)
 {
 	struct result *r = &d->result;
 	msec soonest = clock_now() + NOTICE_MIN;
-	struct outcome o;
 	struct buf text = {0};
 	int status;
 
 	report_text(&text, r);
 	status = notify_sender(r, &d->message, &d->config, &d->aliases, d->host, buf_str(&text), d->deadline > soonest ? d->deadline : soonest,
-	    &d->trace, &o);
+	    &d->trace);
 	buf_free(&text);
-	r->notice = status == 0 ? "sent" : "failed";
 	return status == 0;
 }
 
@@ -238,7 +236,8 @@ verify(struct delivery *d, const struct process *p, struct outcome *o)
 	if (r->status == 0)
 		r->word = "verified";
 	report_log(r);
-	report_result(STDERR_FILENO, r);
+	if (d->opt.errors != ERRORS_QUIET)
+		report_result(STDERR_FILENO, r);
 	return r->status != 0 ? r->status : status;
 }
 
@@ -364,7 +363,9 @@ mail_mode(struct delivery *d, const struct process *p, struct outcome *o, const 
 		return verify(d, p, o);
 	if (o->status == 0)
 		deliver(d, p, o);
-	if (d->result.envelope == NULL && (!good || d->opt.mode != MODE_VERIFY || d->opt.from_header))
+	if (!good && d->opt.mode == MODE_SERVE)
+		(void)say("421 4.3.0 The program was called with a flag that it refuses; closing\r\n");
+	else if (d->result.envelope == NULL && (!good || d->opt.mode != MODE_VERIFY || d->opt.from_header))
 		run_drain();
 	return finish(d);
 }

@@ -31,6 +31,8 @@ struct result {
 	char warning[256];		/* of the alias file, or "" */
 	const char *word;		/* the status in the log, where it is another than sent, partial or failed; else NULL */
 	const char *notice;		/* what became of the notice to the sender: "sent", "failed", or NULL: none */
+	char notice_id[256];		/* its Message-ID */
+	char notice_why[256];		/* why it failed, or "" */
 	bool dsn_dropped;		/* a DSN was asked for and could not be had */
 	msec started;
 };

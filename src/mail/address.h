@@ -71,6 +71,12 @@ bool address_same(const char *path_a, const char *path_b);
 /* True where the domain means this host: none (NULL), localhost, localhost.localdomain, or the host's own name (may be NULL). */
 bool address_is_local(const char *domain, const char *host);
 
+/*
+ * The same, but only where it is no name that anybody else could know the host by: without a dot, or localhost. Such an address is as good as a bare name, and is completed
+ * like one.
+ */
+bool address_is_bare(const char *domain, const char *host);
+
 /* True where the address needs SMTPUTF8: an octet above 127. */
 bool address_is_utf8(const char *path);
 

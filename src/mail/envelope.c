@@ -25,19 +25,19 @@ static const struct culprit flag_f = { EX_USAGE, STAGE_USAGE, CAUSE_BAD_ADDRESS,
 static const struct culprit option_from = { EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "from" };
 static const struct culprit option_local_to = { EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "local-to" };
 
-/* The path of the one address that text is, completed with domain if it is a bare name. -1: o. The caller frees *path. */
+/* The path of the one address that text is, completed with the domain if it is as good as a bare name: *completed, if that is asked. -1: o. The caller frees *path. */
 static int
-path_of(char **path, const char *text, const char *domain, const struct culprit *c, struct outcome *o)
+path_of(char **path, bool *completed, const char *text, const struct envelope *e, const char *host, const struct culprit *c, struct outcome *o)
 {
 	struct address_list list;
 	const struct mailbox *m;
-	const char *reason = "not one address";
+	const char *reason = "not one address", *domain = e->domain;
 	int result = -1;
 
 	address_parse(&list, text, strlen(text));
 	m = list.mailbox;
 	if (list.errors == 0 && list.count == 1) {
-		if (m->domain != NULL)
+		if (m->domain != NULL && (domain == NULL || !address_is_bare(m->domain, host)))
 			domain = m->domain;
 		reason = domain == NULL ? NULL : address_check(m->local, domain);
 		result = domain == NULL ? recipients_no_domain(o, m->local) : reason == NULL ? 0 : -1;
@@ -47,6 +47,8 @@ path_of(char **path, const char *text, const char *domain, const struct culprit 
 		(void)outcome_set(o, c->status, c->stage, c->cause, reason, "%s \"%.200s\" is no address", c->label, text);
 	if (result == 0)
 		*path = address_path(m->local, domain);
+	if (completed != NULL)
+		*completed = result == 0 && domain != m->domain;
 	address_free(&list);
 	return result;
 }
@@ -134,9 +136,9 @@ is_null_sender(const char *s)
 	return *s == '>' && s[1 + strspn(s + 1, " \t")] == '\0';
 }
 
-/* The first mailbox of that field that has a domain and can be sent from, or NULL. The caller frees it. */
+/* The first mailbox of that field that has a domain and can be sent from, or NULL; completed where the domain is a name of this host that nobody else knows. The caller frees it. */
 static char *
-header_sender(const struct header *h, const char *name)
+header_sender(struct envelope *e, const struct header *h, const char *name, const char *host)
 {
 	struct address_list list;
 	ptrdiff_t i = header_find(h, name, 0);
@@ -151,8 +153,10 @@ header_sender(const struct header *h, const char *name)
 	for (size_t k = 0; k < list.count && path == NULL; k++) {
 		const struct mailbox *m = &list.mailbox[k];
 
-		if (m->domain != NULL && address_check(m->local, m->domain) == NULL)
-			path = address_path(m->local, m->domain);
+		if (m->domain != NULL && address_check(m->local, m->domain) == NULL) {
+			e->sender_is_local = e->domain != NULL && address_is_bare(m->domain, host);
+			path = address_path(m->local, e->sender_is_local ? e->domain : m->domain);
+		}
 	}
 	address_free(&list);
 	return path;
@@ -166,13 +170,14 @@ choose_sender(struct envelope *e, const struct envelope_source *src, const char 
 	else if (src->sender != NULL && is_null_sender(src->sender))
 		e->sender = mem_dup("");
 	else if (src->sender != NULL)
-		return path_of(&e->sender, src->sender, e->domain, &flag_f, o);
+		return path_of(&e->sender, &e->sender_is_local, src->sender, e, src->host, &flag_f, o);
 	else if (from != NULL)
 		e->sender = mem_dup(from);
-	else if ((e->sender = header_sender(h, "Sender")) == NULL && (e->sender = header_sender(h, "From")) == NULL) {
+	else if ((e->sender = header_sender(e, h, "Sender", src->host)) == NULL && (e->sender = header_sender(e, h, "From", src->host)) == NULL) {
 		if (e->default_sender == NULL)
 			return recipients_no_domain(o, e->user);
 		e->sender = mem_dup(e->default_sender);
+		e->sender_is_local = true;
 	}
 	return 0;
 }
@@ -213,7 +218,7 @@ make_sender(struct envelope *e, const struct envelope_source *src, const struct 
 	int result = choose_domain(e, src, o);
 
 	if (result == 0 && src->from != NULL)
-		result = path_of(&from, src->from, e->domain, &option_from, o);
+		result = path_of(&from, NULL, src->from, e, NULL, &option_from, o);
 	if (result == 0) {
 		if (e->domain != NULL && address_check(e->user, e->domain) == NULL)
 			e->default_sender = address_path(e->user, e->domain);
@@ -256,17 +261,44 @@ collect(struct envelope *e, const struct envelope_source *src, const struct mess
 	int result = 0;
 
 	if (src->local_to != NULL)
-		result = path_of(&local_to, src->local_to, e->domain, &option_local_to, o);
+		result = path_of(&local_to, NULL, src->local_to, e, NULL, &option_local_to, o);
 	if (result == 0)
 		result = recipients_collect(e, src, local_to, m, o);
 	free(local_to);
 	return result;
 }
 
+/* True where the smarthost has taken it already. */
+static bool
+is_taken(const struct envelope *e, const char *path)
+{
+	for (size_t i = 0; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_TAKEN && address_same(e->rcpt[i].path, path))
+			return true;
+	return false;
+}
+
+/* Moves the recipients of one to e, but for those that were taken already. */
+static void
+append(struct envelope *e, struct envelope *one)
+{
+	for (size_t i = 0; i < one->count; i++) {
+		if (is_taken(e, one->rcpt[i].path))
+			continue;
+		if (e->count == e->size) {
+			e->size = e->size == 0 ? 16 : e->size * 2;
+			e->rcpt = mem_grow(e->rcpt, e->size, sizeof(*e->rcpt));
+		}
+		e->rcpt[e->count++] = one->rcpt[i];
+		one->rcpt[i] = (struct recipient){0};
+	}
+}
+
 int
 envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, struct outcome *o)
 {
-	struct envelope_source one = *src;
+	struct envelope_source source = *src;
+	struct envelope one = {.domain = e->domain != NULL ? mem_dup(e->domain) : NULL};
 	struct address_list list;
 	char *argument = mem_dup(recipient);
 	int result = 0;
@@ -275,11 +307,14 @@ envelope_add(struct envelope *e, const struct envelope_source *src, const char *
 	if (list.errors == 0 && list.count != 1)
 		result = outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_BAD_ADDRESS, "not one address", "recipient \"%.200s\" is no address", recipient);
 	address_free(&list);
-	one.from_header = false;
-	one.argument = &argument;
-	one.arguments = 1;
+	source.from_header = false;
+	source.argument = &argument;
+	source.arguments = 1;
 	if (result == 0)
-		result = collect(e, &one, NULL, o);
+		result = collect(&one, &source, NULL, o);
+	if (result == 0)
+		append(e, &one);
+	envelope_free(&one);
 	free(argument);
 	return result;
 }

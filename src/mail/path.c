@@ -187,3 +187,9 @@ address_is_local(const char *domain, const char *host)
 	return domain == NULL || strcasecmp(domain, "localhost") == 0 || strcasecmp(domain, "localhost.localdomain") == 0 ||
 	    (host != NULL && strcasecmp(domain, host) == 0);
 }
+
+bool
+address_is_bare(const char *domain, const char *host)
+{
+	return address_is_local(domain, host) && (domain == NULL || strchr(domain, '.') == NULL || strcasecmp(domain, "localhost.localdomain") == 0);
+}

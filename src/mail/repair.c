@@ -144,7 +144,7 @@ is_completed(const struct field *f)
 	return false;
 }
 
-/* Puts @domain behind the bare names of field i; all else stays. */
+/* Gives the bare names of field i, and those at a name of this host that nobody else knows, the domain; all else stays. */
 static void
 complete(const struct work *w, size_t i)
 {
@@ -156,12 +156,22 @@ complete(const struct work *w, size_t i)
 	body = header_body(&w->h->field[i], &len);
 	address_parse(&list, body, len);
 	for (k = 0; k < list.count; k++) {
-		if (list.mailbox[k].domain != NULL)
+		const struct mailbox *m = &list.mailbox[k];
+		char *path;
+
+		if (!address_is_bare(m->domain, w->r->host))
 			continue;
-		buf_add(&out, body + done, list.mailbox[k].spec.end - done);
-		buf_putc(&out, '@');
-		buf_puts(&out, w->domain);
-		done = list.mailbox[k].spec.end;
+		if (m->domain == NULL) {
+			buf_add(&out, body + done, m->spec.end - done);
+			buf_putc(&out, '@');
+			buf_puts(&out, w->domain);
+		} else {
+			path = address_path(m->local, w->domain);
+			buf_add(&out, body + done, m->spec.start - done);
+			buf_puts(&out, path);
+			free(path);
+		}
+		done = m->spec.end;
 	}
 	if (done > 0) {
 		buf_add(&out, body + done, len - done);

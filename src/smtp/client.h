@@ -61,6 +61,9 @@ int client_fit(struct client *c, struct envelope *e, struct message *m, bool *ei
 /* Sends m, which client_fit() has passed, to those who are RCPT_TAKEN: they end RCPT_DONE, or stay as they are (-1). c->uncertain: it may have been taken or not. */
 int client_message(struct client *c, struct envelope *e, struct message *m, struct outcome *o);
 
+/* True where the reply to RCPT means that a further transaction takes the rest (RFC 5321 section 4.5.3.1.10). */
+bool client_says_enough(const struct reply *r);
+
 /* RSET. */
 int client_reset(struct client *c, struct outcome *o);
 

@@ -25,11 +25,14 @@ static enum intake_result
 fill(struct intake *in)
 {
 	struct pollfd wait = {.fd = in->fd, .events = POLLIN};
-	msec deadline = clock_now() + in->idle;
+	msec deadline;
 	ssize_t n;
 
 	if (in->at < in->len)
 		return INTAKE_OK;
+	if (in->waiting != NULL)
+		in->waiting(in->arg);
+	deadline = clock_now() + in->idle;
 	for (;;) {
 		if (in->ended)
 			return INTAKE_END;
@@ -45,13 +48,8 @@ fill(struct intake *in)
 			return INTAKE_OK;
 		}
 		in->ended = n == 0 || (errno != EINTR && errno != EAGAIN);
+		in->error = n == 0 || !in->ended ? 0 : errno;
 	}
-}
-
-bool
-intake_is_pending(const struct intake *in)
-{
-	return in->at < in->len;
 }
 
 enum intake_result

@@ -17,12 +17,16 @@ enum intake_result { INTAKE_OK, INTAKE_END, INTAKE_IDLE, INTAKE_TOO_LONG, INTAKE
 struct intake {
 	int fd;
 	int idle;		/* milliseconds that a read may wait */
-	bool ended;		/* end of input, or an error */
+	void (*waiting)(void *arg);	/* called before each wait: nothing may be held back then */
+	void *arg;
+	bool ended;		/* end of input, or an error: then errno is kept in error */
+	int error;
 	size_t at;		/* what is in the block, from at to len, was read and not yet taken */
 	size_t len;
 	char block[INTAKE_BLOCK];
 };
 
+/* The caller sets waiting, where there is something to be called. */
 struct intake *intake_new(int fd, int idle);
 
 /*
@@ -39,8 +43,5 @@ enum intake_result intake_data(struct intake *in, bool lf_ends, struct message_r
 
 /* n octets of a chunk into r, or, where that is NULL, away. */
 enum intake_result intake_chunk(struct intake *in, uint64_t n, struct message_reader *r);
-
-/* True where something was read already that is not taken: an answer can wait until it is. */
-bool intake_is_pending(const struct intake *in);
 
 #endif

@@ -35,6 +35,7 @@ struct server {
 	struct outcome reading;		/* what became of that */
 	bool basic;			/* HELO, not EHLO: the caller has no way to ask for SMTPUTF8 */
 	bool begun;			/* MAIL was taken */
+	bool unbegun;			/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
 	size_t asked;			/* RCPT that were not refused for their form */
 	size_t bad;
 	size_t transactions;
@@ -44,14 +45,28 @@ struct server {
 
 /* Replies */
 
+/* The first reason to end is the one that counts. */
+static void
+end(struct server *s, int status)
+{
+	if (!s->over || s->status == EX_OK)
+		s->status = status;
+	s->over = true;
+}
+
 static void
 flush(struct server *s)
 {
-	if (s->out.len > 0 && put(s->setup->out, s->out.data, s->out.len, (int)(s->setup->config->idle_timeout * 1000)) == -1) {
-		s->over = true;
-		s->status = EX_IOERR;
-	}
+	if (s->out.len > 0 && put(s->setup->out, s->out.data, s->out.len, (int)(s->setup->config->idle_timeout * 1000)) == -1)
+		end(s, EX_IOERR);
 	buf_reset(&s->out);
+}
+
+/* The caller is about to be waited for. */
+static void
+before_wait(void *arg)
+{
+	flush(arg);
 }
 
 /* Octets of text that go into one line: cut at a blank where there is one. */
@@ -96,8 +111,7 @@ refuse(struct server *s, int code, const char *enhanced, const char *text)
 	if (++s->bad < SERVER_BAD_MAX)
 		return;
 	reply(s, 421, "4.7.0", "Too many commands that are none; closing");
-	s->over = true;
-	s->status = EX_USAGE;
+	end(s, EX_USAGE);
 }
 
 static void
@@ -115,17 +129,20 @@ refuse_syntax(struct server *s, int code, enum verb verb, const char *why)
 static void
 refuse_order(struct server *s, const char *text)
 {
-	refuse(s, 503, "5.5.1", text);
+	if (s->unbegun)
+		reply(s, 503, "5.5.1", text);
+	else
+		refuse(s, 503, "5.5.1", text);
 }
 
-/* Answers with a failure; bad_address: the enhanced code for what is no address. */
+/* Answers with a failure; bad_address: the enhanced code for what is no address, which is a fault of the command. */
 static void
 answer_failure(struct server *s, const struct outcome *o, const char *bad_address)
 {
 	struct verdict v;
 
 	verdict_of(&v, o);
-	if (v.code == 501)
+	if (o->cause == CAUSE_BAD_ADDRESS)
 		refuse(s, v.code, bad_address, v.text.data);
 	else
 		reply(s, v.code, v.enhanced, v.text.data);
@@ -171,15 +188,17 @@ finish(struct server *s)
 	s->asked = 0;
 }
 
-/* The caller gives it up. */
+/* The caller gives it up. Where the session ends with it, nobody waits for the smarthost. */
 static void
 drop(struct server *s)
 {
+	s->unbegun = false;
 	if (s->reader != NULL)
 		forget_message(s);
 	if (!s->begun)
 		return;
-	relay_reset(&s->relay);
+	if (!s->over)
+		relay_reset(&s->relay);
 	s->result.word = "dropped";
 	finish(s);
 }
@@ -203,7 +222,7 @@ end_message(struct server *s)
 	s->reader = NULL;
 	s->result.started = clock_now();
 	if (status == 0)
-		status = outgoing_repair(&s->message, &s->envelope, s->setup->config, "", o);	/* the user who runs us is not the one who writes */
+		status = outgoing_repair(&s->message, &s->envelope, s->setup->config, s->setup->host, "", o);	/* the user who runs us is not the one who writes */
 	outgoing_message_id(&s->message, s->result.message_id, sizeof(s->result.message_id));
 	if (status == 0)
 		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o);
@@ -221,12 +240,11 @@ end_message(struct server *s)
 static void
 input_failed(struct server *s, enum intake_result r)
 {
-	s->over = true;
 	if (r == INTAKE_END) {
-		s->status = s->reader != NULL ? EX_DATAERR : EX_OK;
+		end(s, s->in->error != 0 ? EX_NOINPUT : s->reader != NULL ? EX_DATAERR : EX_OK);
 		return;
 	}
-	s->status = r == INTAKE_IDLE ? EX_TEMPFAIL : EX_USAGE;
+	end(s, r == INTAKE_IDLE ? EX_TEMPFAIL : EX_USAGE);
 	reply(s, 421, r == INTAKE_IDLE ? "4.4.2" : "4.7.0", r == INTAKE_IDLE ? "Nothing was said for too long; closing" : "A line without end; closing");
 }
 
@@ -264,6 +282,7 @@ begin_transaction(struct server *s, struct path_command *p)
 {
 	struct outcome o = {0};
 
+	s->unbegun = false;
 	s->source.sender = p->null ? "<>" : p->path;
 	s->result.started = clock_now();
 	if (s->setup->trouble->status != 0) {
@@ -271,7 +290,7 @@ begin_transaction(struct server *s, struct path_command *p)
 		memset(&s->envelope, 0, sizeof(s->envelope));
 		s->envelope.sender = mem_dup("");
 	} else if (envelope_begin(&s->envelope, &s->source, &o) == 0) {
-		s->envelope.utf8 = p->utf8 || is_8bit(p->path);
+		s->envelope.utf8 = p->utf8 || is_8bit(p->path) || is_8bit(s->envelope.sender);
 		s->envelope.requiretls = s->setup->requiretls || s->setup->config->requiretls;
 		s->envelope.ret = p->ret;
 		s->envelope.envid = s->envid = p->envid;
@@ -284,6 +303,7 @@ begin_transaction(struct server *s, struct path_command *p)
 	} else if (s->envelope.sender == NULL)
 		s->envelope.sender = mem_dup("");
 	fail_transaction(s, &o, "5.1.7");
+	s->unbegun = o.cause != CAUSE_BAD_ADDRESS;
 }
 
 static void
@@ -307,33 +327,48 @@ do_mail(struct server *s, const char *argument)
 	command_free(&p);
 }
 
-/* The verdicts on what one RCPT has come to, from recipient i on: the first refusal, else the last word. */
+/* Of several that one RCPT has come to, one was refused: so it is for all of them, or those who were taken would get it again and again. */
 static void
-ask_recipients(struct server *s, size_t i, const struct path_command *p)
+take_back(struct server *s, size_t i, const struct outcome *refusal)
 {
 	struct envelope *e = &s->envelope;
-	struct outcome o, refusal = {0};
 
-	if (i == e->count) {
+	for (; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_TAKEN) {
+			envelope_fail(e, i, refusal);
+			relay_take_back(&s->relay);
+		}
+}
+
+/* The verdict on what one RCPT has come to, from recipient i on: the first refusal, else the last word. */
+static void
+ask_recipients(struct server *s, size_t first, const struct path_command *p)
+{
+	struct envelope *e = &s->envelope;
+	struct outcome refusal = {0};
+
+	if (first == e->count) {
 		reply(s, 250, "2.1.5", "Named already");
 		return;
 	}
-	for (; i < e->count; i++) {
+	for (size_t i = first; i < e->count; i++) {
 		struct recipient *r = &e->rcpt[i];
 
 		r->notify = p->notify;
 		r->orcpt = p->orcpt == NULL ? NULL : mem_dup(p->orcpt);
-		if (r->state == RCPT_FAILED)
-			o = *r->fate;
-		else if (relay_rcpt(&s->relay, &s->result, e, i, &o) == 0)
-			continue;
-		if (refusal.status == 0)
-			refusal = o;
+		if (refusal.status != 0 && r->state == RCPT_PENDING)
+			envelope_fail(e, i, &refusal);
+		else if (r->state == RCPT_FAILED)
+			refusal = *r->fate;
+		else
+			(void)relay_rcpt(&s->relay, &s->result, e, i, &refusal);
 	}
-	if (refusal.status != 0)
-		answer_failure(s, &refusal, "5.1.3");
-	else
+	if (refusal.status == 0) {
 		answer_success(s, "2.1.5");
+		return;
+	}
+	take_back(s, first, &refusal);
+	answer_failure(s, &refusal, "5.1.3");
 }
 
 static void
@@ -412,8 +447,10 @@ do_data(struct server *s, const char *argument, bool crlf)
 		return;
 	reply(s, 354, NULL, "The message; a line with a lone dot ends it");
 	flush(s);
+	if (s->over)
+		return;
 	begin_message(s);
-	r = s->over ? INTAKE_END : intake_data(s->in, !crlf, s->reader);
+	r = intake_data(s->in, !crlf, s->reader);
 	if (r == INTAKE_OK)
 		end_message(s);
 	else
@@ -430,11 +467,12 @@ do_bdat(struct server *s, const char *argument)
 
 	if (!command_chunk(argument, &octets, &last)) {
 		refuse_syntax(s, 501, VERB_BDAT, "");
+		reply(s, 421, "4.7.0", "Where the chunk ends is not known; closing");
+		end(s, EX_USAGE);	/* its octets must not be taken for commands */
 		return;
 	}
-	flush(s);
 	if (s->reader == NULL && !may_begin_message(s)) {
-		r = intake_chunk(s->in, octets, NULL);
+		r = s->over ? INTAKE_OK : intake_chunk(s->in, octets, NULL);
 		if (r != INTAKE_OK)
 			input_failed(s, r);
 		return;
@@ -514,9 +552,8 @@ do_command(struct server *s, enum verb verb, const char *line, const char *argum
 		do_help(s, argument);
 		break;
 	case VERB_QUIT:
-		drop(s);
 		reply(s, 221, "2.0.0", "Goodbye");
-		s->over = true;
+		end(s, EX_OK);
 		break;
 	case VERB_UNKNOWN:
 	case VERB_COUNT:
@@ -538,8 +575,7 @@ do_line(struct server *s, const char *line, size_t len, bool crlf)
 
 	if (verb == VERB_UNKNOWN && command_is_foreign(line)) {
 		reply(s, 421, "4.7.0", "This is SMTP, and that was not; closing");
-		s->over = true;
-		s->status = EX_USAGE;
+		end(s, EX_USAGE);
 	} else if (strlen(line) < len || (is_8bit(line) && !path))
 		refuse(s, 501, "5.5.2", "An octet in it that no command may have");
 	else if (!path && len + 2 > COMMAND_LINE_MAX)
@@ -558,10 +594,6 @@ converse(struct server *s)
 		size_t len;
 		bool crlf;
 
-		if (!intake_is_pending(s->in))
-			flush(s);
-		if (s->over)
-			break;
 		r = intake_line(s->in, line, sizeof(line), &len, &crlf);
 		if (r == INTAKE_OK)
 			do_line(s, line, len, crlf);
@@ -581,14 +613,16 @@ server_run(const struct server_setup *setup, size_t *transactions)
 
 	s->setup = setup;
 	s->in = intake_new(setup->in, (int)(setup->config->idle_timeout * 1000));
+	s->in->waiting = before_wait;
+	s->in->arg = s;
 	relay_init(&s->relay, setup->config, setup->trace);
 	outgoing_source(&s->source, setup->config, setup->host, setup->aliases);
 	buf_printf(&greeting, "%s ESMTP sendmail-submit; HELP explains", setup->host);
 	reply(s, 220, NULL, greeting.data);
 	buf_free(&greeting);
 	converse(s);
-	drop(s);
 	flush(s);
+	drop(s);
 	relay_close(&s->relay);
 	status = s->status;
 	*transactions = s->transactions;

@@ -136,9 +136,9 @@ read_mail(struct transaction *t)
 	return -1;
 }
 
-/* "Too many recipients": the rest go in a further transaction. 552 is how it was said before RFC 5321. */
-static bool
-says_enough(const struct reply *r)
+/* 552 is how it was said before RFC 5321. */
+bool
+client_says_enough(const struct reply *r)
 {
 	if (r->code != 452 && r->code != 552)
 		return false;
@@ -163,7 +163,7 @@ read_rcpt(struct transaction *t, size_t i, size_t taken, bool *enough)
 	}
 	if (t->c->reply.code == 421)
 		return reply_fail(&t->c->reply, STAGE_RCPT, t->o, "%s ended the session at <%s>", t->c->host->host, r->path);
-	if (taken > 0 && says_enough(&t->c->reply)) {
+	if (taken > 0 && client_says_enough(&t->c->reply)) {
 		*enough = true;
 		return 0;
 	}
@@ -217,7 +217,7 @@ read_verdict(struct transaction *t)
 	if (r == -1)
 		return -1;
 	t->c->uncertain = false;
-	t->c->can_quit = true;
+	t->c->can_quit = t->c->reply.code != 421;
 	if (t->c->reply.code / 100 != 2)
 		return reply_fail(&t->c->reply, STAGE_DOT, t->o, "%s refused the message", t->c->host->host);
 	for (size_t i = 0; i < t->e->count; i++)
@@ -241,7 +241,7 @@ read_data(struct transaction *t)
 		return -1;
 	if (t->c->reply.code / 100 == 3)
 		return 0;
-	t->c->can_quit = true;
+	t->c->can_quit = t->c->reply.code != 421;
 	return reply_fail(&t->c->reply, STAGE_DATA, t->o, "%s refused the message", t->c->host->host);
 }
 

@@ -23,11 +23,11 @@ set(struct verdict *v, int code, const char *enhanced)
 	(void)strlcpy(v->enhanced, enhanced, sizeof(v->enhanced));
 }
 
-/* The smarthost's verdict on sender, recipient or message. */
+/* The smarthost's verdict on sender, recipient or message. 530 is none: it wants TLS or sign-in, which is for the configuration to see to. */
 static bool
 is_own(const struct outcome *o)
 {
-	return o->cause == CAUSE_REPLY && o->code >= 400 && o->code <= 599 && o->stage >= STAGE_MAIL;
+	return o->cause == CAUSE_REPLY && o->code >= 400 && o->code <= 599 && o->code != 530 && o->stage >= STAGE_MAIL;
 }
 
 static void
@@ -42,7 +42,7 @@ choose_code(struct verdict *v, const struct outcome *o)
 			set(v, refusals[i].code, outcome_enhanced(o));
 			return;
 		}
-	if (o->stage >= STAGE_MAIL)
+	if (o->stage >= STAGE_MAIL && o->code != 530)
 		set(v, 451, "4.4.2");
 	else if (outcome_temporary(o))
 		set(v, 451, o->stage == STAGE_LOOKUP || o->stage == STAGE_CONNECT ? "4.4.1" : "4.4.2");

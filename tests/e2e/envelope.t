@@ -150,7 +150,13 @@ SKIP: {
 		is(from($_[0]), 'app@u.example', 'From');
 		is_deeply(recipients($_[0]), ['bob@example.net'], 'recipients');
 	});
-	sends('PHP in a container, without from: its From stands', "To: bob\@example.net\nFrom: www-data\@3f2a1b9c0d1e\n", 'www-data@3f2a1b9c0d1e', %container, argv => ['-t', '-i']);
+	sends('PHP in a container, without from: a name that nobody else knows is completed', "To: bob\@example.net\nFrom: Shop <www-data\@3f2a1b9c0d1e>\nCc: x\@localhost, \"a b\"\@3F2A1B9C0D1E (c), y\@3f2a\n", 'www-data@u.example', %container, argv => ['-t', '-i'], also => sub {
+		is(from($_[0]), 'Shop <www-data@u.example>', 'From');
+		like(($_[0]->server->messages)[0]{data}, qr/^Cc: x\@u\.example, "a b"\@u\.example \(c\), y\@3f2a\r$/m, 'Cc: only what means this host');
+	});
+	sends('mutt in a container', "To: bob\@example.net\nFrom: bob\@3f2a1b9c0d1e\n", 'bob@u.example', %container, argv => ['-f', 'bob@3f2a1b9c0d1e', '-t']);
+	sends('a host name with a dot is known to others', "To: bob\@example.net\nFrom: bob\@h1.example.org\n", 'bob@h1.example.org', wrap => world(host => 'h1.example.org'), argv => ['-f', 'bob@h1.example.org', '-t'],
+	    top => {domain => 'd.example', hostname => undef}, also => sub { is(from($_[0]), 'bob@h1.example.org', 'From') });
 	sends('PHP in a container, -f', "To: bob\@example.net\nFrom: Site <site\@u.example>\n", 'site@u.example', %container, argv => ['-t', '-i', '-fsite@u.example']);
 	reaches('mail for root of the container by its full name', ['-t'], ['admin@far.example'], %container, stdin => "To: root\@3f2a1b9c0d1e\n\nx\n",
 	    top => {domain => undef, hostname => undef, 'local-to' => 'admin@far.example'});

@@ -34,19 +34,19 @@ sub fails
 {
 	my ($name, %o) = @_;
 
-	return check $name, argv => ['-oem', '-f', 'me@example.com', 'nobody@example.net'], rules => \@no, exit => 67, err => [], sent => 1, log => undef, %o;
+	return check $name, argv => ['-oem', '-f', 'me@example.com', 'nobody@example.net'], rules => \@no, exit => 67, err => [], sent => 1, %o;
 }
 
-sub last_log { return E2E::parse_log((grep { !/status=notice/ } $_[0]->log_lines)[-1] // '') }
+sub last_log { return $_[0]->log }
 
 fails('-oem', also => sub {
 	my ($run) = @_;
 	my (undef, undef, $returned) = is_notice($run);
 
 	like($returned, qr/\AContent-Type: message\/rfc822\r\n.*\r\nFrom: .*^Subject: test\r\n.*\r\n\r\nHello\r\n/sm, 'the message comes back');
-	is(scalar($run->log_lines), 2, 'two log lines');
-	like(($run->log_lines)[0], qr/status=notice .*from="" to=me\@example\.com/, 'one for the notice');
-	is(last_log($run)->{notice}, 'sent', 'and the other says so');
+	is(scalar($run->log_lines), 1, 'one log line');
+	is(last_log($run)->{notice}, 'sent', 'it says that a notice was sent');
+	like(($run->server->messages)[-1]{data}, qr/^Message-ID: \Q@{[last_log($run)->{'notice-id'}]}\E\r$/m, 'and which');
 	is(last_log($run)->{status}, 'failed', 'what failed');
 	is(last_log($run)->{exit}, 67, 'exit status in the log');
 });
@@ -110,8 +110,9 @@ told('never about an answer', stdin => "Auto-Submitted: auto-replied\n" . MESSAG
 told('never about a notice', stdin => "MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=x\n" . MESSAGE);
 told('NOTIFY=NEVER', argv => ['-oem', '-N', 'never', '-f', 'me@example.com', 'nobody@example.net']);
 told('NOTIFY=SUCCESS', argv => ['-oem', '-N', 'success', '-f', 'me@example.com', 'nobody@example.net']);
-told('the notice is refused', argv => ['-oee', '-f', 'nobody@example.net', 'nobody@example.net'], exit => 67, log => undef, also => sub {
+told('the notice is refused', argv => ['-oee', '-f', 'nobody@example.net', 'nobody@example.net'], exit => 67, also => sub {
 	is(last_log($_[0])->{notice}, 'failed', 'the log says so');
+	like(last_log($_[0])->{'notice-why'}, qr/refused.*550/, 'and why');
 	is(last_log($_[0])->{exit}, 67, 'and the status is not 0: nobody has been told by mail');
 });
 told('the smarthost cannot be reached', rules => ['auth reply "535 5.7.8 No"'], exit => 77, err => [qr/535/], also => sub {

@@ -118,7 +118,9 @@ my $dead = "smarthost 'dead' {\nhost = '127.0.0.1'\nport = $port\ntls = 'none'\n
 
 conversation('nobody is there', [[$mail, qr/^451 4\.4\.1 cannot connect .*Likely cause: .*Remedy: /s], ['RCPT TO:<b@example.net>', qr/^503 /], [$mail, qr/^451 4\.4\.1 /]], server => 0,
     conf => conf({log => '@LOG@', domain => 'example.com'}, $dead), also => sub { is(scalar($_[0]->log_lines), 2, 'two log lines') });
-conversation('wrong password', [[$mail, qr/^451 4\.3\.5 .*535.*Remedy: /s]], rules => ['auth reply "535 5.7.8 No"']);
+conversation('wrong password', [([$mail, qr/^451 4\.3\.5 .*535.*Remedy: /s]) x 3], rules => ['auth reply "535 5.7.8 No"'], also => sub {
+	is(scalar(() = $_[0]->server->auth), 1, 'it is not tried at each message: accounts are locked for less');
+});
 conversation('certificate', [[$mail, qr/^451 4\.3\.5 .*certificate/s]], cert => 'expired');
 conversation('no STARTTLS', [[$mail, qr/^451 4\.3\.5 .*STARTTLS/s]], ext => '-STARTTLS');
 conversation('greylisted at the door', [[$mail, qr/^451 4\.4\.2 /], @good], rules => ['banner conn=1 reply "450 4.3.2 Later" close'], sent => 1);
@@ -126,6 +128,16 @@ conversation('the password file is gone', [[$mail, qr/^451 4\.3\.5 .*password/s]
 conversation('silent at MAIL, within timeout', [[$mail, qr/^451 4\.4\.2 .*deadline/s]], rules => ['mail stall'], top => {timeout => '1s'});
 conversation('silent at RCPT', [[$mail, qr/^250 /], [$rcpt, qr/^451 4\.4\.2 .*deadline|^451 4\.4\.2 /s]], rules => ['rcpt stall'], top => {timeout => '1s'});
 conversation('the time of the caller does not count', [[$mail, qr/^250 /], [sub { sleep 2 }], [$rcpt, qr/^250 /], [sub { sleep 2 }], $data, $text], top => {timeout => '3s'}, sent => 1);
+
+# --- the envelope repeated on the same connection
+
+my @eight = ('From: a@example.com', 'To: b@example.net', '', "\xc3\xa4", '.');
+conversation('BODY=8BITMIME that the caller has not asked for, and a refusal then', [@good[0 .. 2], [join("\r\n", @eight), qr/^552 5\.3\.4 big/], @good], rules => ['mail#2 reply "552 5.3.4 big"'], sent => 1);
+conversation('the connection is lost at that', [@good[0 .. 2], [join("\r\n", @eight), qr/^250 /]], rules => ['rset conn=1 close'], sent => 1, also => sub {
+	like(($_[0]->server->messages)[0]{env}{mail}[0], qr/BODY=8BITMIME/, 'declared');
+});
+conversation('421 to DATA: the message had not left', [@good], rules => ['data conn=1 reply "421 4.3.2 bye"'], ext => '-CHUNKING', sent => 1, also => sub { is(connections($_[0]), 2, 'a new connection') });
+conversation('a connection that said 421 is not used again', [@good[0 .. 2], [join("\r\n", @message), qr/^451 4\.7\.0 /], @good], rules => ['dot##1 conn=1 reply "421 4.7.0 limit"'], sent => 1, also => sub { is(connections($_[0]), 2, 'a new connection') });
 
 # --- several
 
@@ -140,6 +152,9 @@ conversation('4xx at MAIL: the next', \@good, server => $idle, conf => conf({log
 $idle->stop;
 my $refusing = smarthost(rules => ['mail reply "550 5.7.1 No"']);
 my $unused = smarthost();
+my ($first, $other) = (smarthost(rules => ['rcpt#2 close', 'connect conn=2- close']), smarthost());
+conversation('lost after a verdict on a recipient: no other smarthost is asked', [[$mail, qr/^250 /], [$rcpt, qr/^250 /], [$second, qr/^451 4\.4\.2 /]], server => $other,
+    conf => conf({log => '@LOG@', domain => 'example.com', hostname => 'client.example.com'}, section($first, title => 'f'), section($other, title => 'o')), sent => 0, also => sub { is($other->dialogue, '', 'it was not asked') });
 conversation('5xx at MAIL: not the next', [[$mail, qr/^550 5\.7\.1 /]], server => $unused, conf => conf({log => '@LOG@', domain => 'example.com', hostname => 'client.example.com'}, section($refusing, title => 'r'), section($unused, title => 'u')),
     sent => 0, also => sub { is($unused->dialogue, '', 'it was not asked') });
 

@@ -205,6 +205,35 @@ said('bare names, aliases, local-to', ['MAIL FROM:<cron>', 'RCPT TO:<root>', 'RC
 });
 said('an alias of whom one is refused', ['MAIL FROM:<a@example.com>', 'RCPT TO:<team>', 'QUIT'], '220 250 550 221', rules => ['rcpt@y@* reply "550 5.1.1 User unknown"'],
     top => {aliases => spew(scratch() . '/aliases', "team: x\@example.org, y\@example.org\n", 0644)});
+said('a name that cannot be had stays so', ['MAIL FROM:<a@example.com>', 'RCPT TO:<prog>', 'RCPT TO:<prog>', 'RCPT TO:<b@example.net>', 'DATA', split(/\r\n/, $header), '', '.', 'QUIT'], '220 250 550 550 250 354 250 221',
+    top => {aliases => spew(scratch() . '/aliases', "prog: |/bin/true\n", 0644)}, sent => 1, also => sub { is(recipients(($_[0]->server->messages)[0]), 'b@example.net', 'the other gets it') });
+said('one who was refused is asked again, and nobody behind him is forgotten', ['MAIL FROM:<a@example.com>', 'RCPT TO:<ok@example.net>', ('RCPT TO:<nobody@example.net>') x 3, 'RCPT TO:<b@example.net>', 'RCPT TO:<OK@example.net>',
+    'RCPT TO:<ok@EXAMPLE.net>', 'DATA', split(/\r\n/, $header), '', '.', 'QUIT'], '220 250 250 550 550 550 250 250 250 354 250 221', rules => ['rcpt@nobody@* reply "550 5.1.1 No"'], sent => 1, also => sub {
+	is(recipients(($_[0]->server->messages)[0]), 'ok@example.net b@example.net OK@example.net', 'each once');
+	is(scalar(() = $_[0]->out =~ /^250 2\.1\.5 Named already/mg), 1, 'the last one was there');
+});
+{
+	my $aliases = spew(scratch() . '/aliases', "team: a\@example.net, bad\@example.net, c\@example.net\nhalf: a\@example.net, ghost\n", 0644);
+	my @no = (rules => ['rcpt@bad@* reply "550 5.1.1 No"']);
+
+	said('an alias of whom one is refused gets nothing', ['MAIL FROM:<a@example.com>', 'RCPT TO:<team>', 'DATA', 'QUIT'], '220 250 550 554 221', @no, top => {aliases => $aliases}, sent => 0);
+	said('but who is named besides does', ['MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'RCPT TO:<team>', 'RCPT TO:<c@example.net>', 'DATA', split(/\r\n/, $header), '', '.', 'QUIT'], '220 250 250 550 250 354 250 221', @no,
+	    top => {aliases => $aliases}, sent => 1, also => sub { is(recipients(($_[0]->server->messages)[0]), 'b@example.net c@example.net', 'a@ was taken back') });
+	said('an alias that cannot be completed adds nobody', ['MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'RCPT TO:<half>', 'RCPT TO:<a@example.net>', 'DATA', split(/\r\n/, $header), '', '.', 'QUIT'], '220 250 250 451 250 354 250 221',
+	    top => {aliases => $aliases, domain => undef}, user => undef, tls => 'none', wrap => ['unshare', '-u', '--', 'sh', '-c', 'hostname box; exec "$0" "$@"'], sent => 1,
+	    also => sub { is(recipients(($_[0]->server->messages)[0]), 'b@example.net a@example.net', 'both are asked') }) if can_unshare();
+}
+said('override-from that needs SMTPUTF8', ['EHLO x', 'MAIL FROM:<m@example.com>', 'QUIT'], '220 250 250 221', top => {from => "b\xc3\xbcro\@example.com", 'override-from' => \'true'}, also => sub {
+	like(join("\n", $_[0]->server->commands), qr/^MAIL FROM:<b\xc3\xbcro\@example\.com>.* SMTPUTF8/m, 'asked for');
+});
+said('the smarthost\'s own 501 does not count', ['MAIL FROM:<a@example.com>', map({ "RCPT TO:<r$_\@example.net>" } 1 .. 12), 'QUIT'], '220 250 ' . '501 ' x 12 . '221', rules => ['rcpt reply "501 5.1.3 bad"']);
+said('nor does what was sent along with a sender that is refused', [map({ ("MAIL FROM:<m\@example.com>", 'RCPT TO:<b@example.net>', 'DATA') } 1 .. 6), 'MAIL FROM:<a@example.com>', 'QUIT'], '220 ' . '451 503 503 ' x 6 . '250 221',
+    rules => ['mail@m@* reply "451 4.7.1 later"']);
+said('530 is for the configuration to see to', ['MAIL FROM:<a@example.com>', 'QUIT'], '220 451 221', rules => ['mail reply "530 5.7.0 Authentication required"'], also => sub { like($_[0]->out, qr/^451-4\.3\.5 .*\r\n.*Remedy/sm, '4.3.5') });
+said('a chunk whose end is not known', "MAIL FROM:<a\@example.com>\r\nRCPT TO:<b\@example.net>\r\nBDAT 1e3 LAST\r\nRSET\r\nMAIL FROM:<evil\@example.com>\r\n", '220 250 250 501 421', exit => 64, sent => 0, also => sub {
+	unlike($_[0]->server->dialogue, qr/evil/, 'its octets are no commands');
+});
+said('a refused chunk does not hide why it ended', [map({ "FOO$_" } 1 .. 9), 'BDAT 100000'], '220 ' . '500 ' x 9 . '503 421', exit => 64);
 said('override-from', ['MAIL FROM:<www-data@3f2a>', 'RCPT TO:<b@example.net>', 'DATA', 'From: Shop <www-data@3f2a>', 'To: b@example.net', '', '.', 'QUIT'], '220 250 250 354 250 221',
     top => {from => 'app@example.com', 'override-from' => \'true'}, sent => 1, also => sub {
 	my ($message) = $_[0]->server->messages;
@@ -307,7 +336,31 @@ subtest 'a person' => sub {
 	is($run->err, '', 'nothing on stderr');
 };
 
+subtest 'an answer is not held back for the rest of a line' => sub {
+	my $talk = talk();
+
+	$talk->hear;
+	$talk->send("NOOP\r\nNO");
+	is(($talk->hear(20) // {code => 'none'})->{code}, 250, 'NOOP');
+	$talk->send("OP\r\nQUIT\r\n");
+	is(($talk->hear(20) // {code => 'none'})->{code}, 250, 'the other');
+	is($talk->end->exit, 0, 'exit status');
+};
+subtest 'QUIT does not wait for the smarthost' => sub {
+	my $talk = talk(rules => ['rset stall']);
+
+	$talk->hear;
+	like($talk->ask('MAIL FROM:<a@example.com>'), qr/^250 /, 'MAIL');
+	is(($talk->say('QUIT'), $talk->hear(20))[-1]{code}, 221, 'QUIT');
+	is($talk->end->exit, 0, 'exit status');
+};
+
 # --- trouble of our own
+
+for my $argv (['-bs', '-Zx'], ['-Zx', '-bs'], ['-t', '--check', '-bs'], ['-bs', '-q']) {
+	check "a flag that is refused: @$argv", argv => $argv, stdin => {data => '', hold => 1}, exit => 64, out => qr/\A421 4\.3\.0 .*\r\n\z/, err => [qr/refused/], sent => 0;
+}
+check 'a directory as standard input', argv => ['-bs'], stdin => {file => scratch()}, exit => 66, out => qr/\A220 /, err => [], sent => 0, log => undef;
 
 said('no configuration', [@envelope, 'QUIT'], '220 250 451 503 221', conf => undef, server => 0, env => {SENDMAIL_CONF => '/nonexistent/x'}, log => undef, also => sub {
 	like($_[0]->out, qr/^451-4\.3\.5 .*x.*\r\n(?:451-.*\r\n)*451 4\.3\.5 Remedy: /m, '4.3.5, with cause and remedy');

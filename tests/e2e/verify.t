@@ -27,6 +27,11 @@ asks('each has a line', qr/\A<b\@example\.net>\.\.\. deliverable: 250 .*\n<nobod
 asks('worth trying again', qr/unknown/, argv => ['-bv', 'later@example.net'], exit => 75, err => [qr/./]);
 asks('of the header', qr/\A<b\@example\.net>\.\.\. deliverable.*\n\z/, argv => ['-bv', '-t'], stdin => MESSAGE);
 asks('without -t nobody waits for a message', qr/deliverable/, argv => ['-bv', 'b@example.net'], stdin => {data => 'x', hold => 1});
+asks('too many at once: the rest in a further transaction', qr/\A(?:<r\d\@example\.net>\.\.\. deliverable: 250 .*\n){5}\z/, argv => ['-bv', map { "r$_\@example.net" } 1 .. 5], rules => ['rcpt#3- reply "452 4.5.3 Too many recipients"'], also => sub {
+	is(scalar(grep { /^MAIL/ } $_[0]->server->commands), 3, 'transactions');
+});
+asks('silence', qr/\A<b\@example\.net>\.\.\. unknown: .*deadline.*\n\z/, argv => ['-bv', 'b@example.net'], rules => ['rcpt stall'], top => {timeout => '1s'}, exit => 75, err => [qr/deadline/]);
+asks('-oeq', qr/refused/, argv => ['-bv', '-oeq', 'nobody@example.net'], exit => 67, err => []);
 asks('aliases', qr/\A<x\@example\.org>\.\.\. deliverable.*\n<nobody\@example\.net>\.\.\. refused.*\n\z/, argv => ['-bv', 'team'], exit => 67, err => [qr/nobody/],
     top => {aliases => spew(scratch() . '/aliases', "team: x\@example.org, nobody\@example.net\n", 0644)});
 asks('an alias that leads nowhere', qr/\A<dead\@example\.com>\.\.\. refused: alias .*\n\z/, argv => ['-bv', 'dead'], exit => 67, err => [qr/alias/],
