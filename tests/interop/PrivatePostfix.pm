@@ -5,11 +5,8 @@
 # and its mailboxes.  All of that lies on file systems in memory that nobody
 # outside sees, and is gone with the test.
 #
-# The test runs *inside*: enter() starts it a second time in a mount, network,
-# process and, for an ordinary user, user namespace.  There it is process 1,
-# so that no process it started outlives it, and root, so that it can read
-# every mailbox; no mail can leave, for there is nothing but a loopback
-# interface.  The ports 587 and 465 are therefore always free.
+# The test runs in namespaces of its own, see OwnTree.pm; so it can read every
+# mailbox, and the ports 587 and 465 are always free.
 #
 # The server:
 #   587  STARTTLS required before anything else; BDAT, PIPELINING, SIZE, DSN
@@ -26,12 +23,15 @@ package PrivatePostfix;
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
 use File::Path qw(make_path);
+use FindBin;
 use IO::Socket::INET;
 use POSIX qw(WNOHANG _exit);
 use Socket;
 use Time::HiRes qw(sleep time);
+
+use lib $FindBin::Bin;
+use OwnTree qw(enter mount_memory mount_devices run spew slurp);
 
 use constant {
 	DOMAIN		=> 'interop.test',
@@ -46,33 +46,13 @@ use constant {
 	POSTDROP_GID	=> 7003,
 };
 
-# Runs this test again in namespaces of its own and does not return, or
-# returns if it is already there, or returns why that is not possible.
-sub enter {
-	if (delete $ENV{INTEROP_INSIDE}) {
-		loopback_up();
-		return undef;
-	}
-	my @own = qw(unshare --mount --net --pid --fork --kill-child --mount-proc);
-
-	for my $way ([@own], [@own, qw(--map-root-user --map-auto)]) {
-		next if system("@$way true >/dev/null 2>&1") != 0;
-		local $ENV{INTEROP_INSIDE} = 1;
-		exec @$way, $^X, $0 or die "unshare: $!\n";
-	}
-	return $> == 0 ? 'no namespaces here (unshare is not permitted)' :
-	    'no namespaces with several users here (unshare --map-auto)';
-}
-
 # Unpacks Postfix below $build unless it is there.  Returns the tree, or
 # nothing if it cannot be had.
 sub fetch {
 	my ($here, $build) = @_;
 
-	make_path("$build/interop");
-	my $directory = abs_path("$build/interop");
-	return -e "$directory/root/.complete" ||
-	    system("$here/fetch.sh", $directory) == 0 ? "$directory/root" : undef;
+	return OwnTree::fetch($here, $build, 'postfix',
+	    qw(postfix sasl2-bin libsasl2-modules libsasl2-modules-db));
 }
 
 sub new {
@@ -96,50 +76,11 @@ sub path {
 	return "$self->{root}$path";
 }
 
-sub loopback_up {
-	socket(my $socket, AF_INET, SOCK_DGRAM, 0) or die "socket: $!";
-	my $request = pack 'Z16 s x22', 'lo', 0;
-	ioctl($socket, 0x8913, $request) or die "SIOCGIFFLAGS: $!";
-	my $flags = (unpack 'Z16 s', $request)[1];
-	$request = pack 'Z16 s x22', 'lo', $flags | 1;
-	ioctl($socket, 0x8914, $request) or die "SIOCSIFFLAGS: $!";
-}
-
-sub run {
-	my @command = @_;
-
-	my $output = qx{exec 2>&1; @command};
-	die "@command: $output" if $? != 0;
-	return $output;
-}
-
-sub spew {
-	my ($path, $text, $mode) = @_;
-
-	open my $file, '>:raw', $path or die "$path: $!";
-	print $file $text or die "$path: $!";
-	close $file or die "$path: $!";
-	chmod $mode // 0644, $path or die "$path: $!";
-}
-
-sub slurp {
-	my ($path) = @_;
-
-	open my $file, '<:raw', $path or die "$path: $!";
-	local $/;
-	return scalar(<$file>) // '';
-}
-
 sub mount_all {
 	my ($self) = @_;
 
-	for my $place (qw(/etc /var /tmp /dev)) {
-		run("mount -t tmpfs -o mode=755 tmpfs '$self->{root}$place'");
-	}
-	for my $device (qw(/dev/null /dev/urandom)) {
-		spew($self->path($device), '');
-		run("mount --bind $device '$self->{root}$device'");
-	}
+	mount_memory($self->{root}, qw(/etc /var /tmp /dev));
+	mount_devices($self->{root}, qw(/dev/null /dev/urandom));
 }
 
 # Two authorities, so that one can be the wrong one.
