@@ -15,6 +15,8 @@
 #include "mem.h"
 #include "run.h"
 
+#define MEM_DRAIN 60	/* seconds */
+
 void
 mem_exhausted(void)
 {
@@ -23,6 +25,7 @@ mem_exhausted(void)
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) == -1)
 		errno = 0;	/* nobody is there to be told */
+	(void)alarm(MEM_DRAIN);	/* a caller of -bs writes no more until it is answered */
 	run_drain();
 	exit(EX_OSERR);
 }
