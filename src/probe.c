@@ -34,17 +34,13 @@ add_failure(struct buf *out, const struct recipient *r, const struct outcome *o)
 static int
 ask_one(struct relay *relay, struct result *r, struct envelope *e, size_t i, size_t *taken, struct outcome *o)
 {
-	struct recipient *rcpt = &e->rcpt[i];
-
 	if (relay_rcpt(relay, r, e, i, o) == 0) {
 		++*taken;
 		return 0;
 	}
 	if (*taken == 0 || !client_says_enough(&relay->client.reply) || o->cause != CAUSE_REPLY)
 		return -1;
-	free(rcpt->fate);
-	rcpt->fate = NULL;
-	rcpt->state = RCPT_PENDING;
+	envelope_revive(e, i, RCPT_PENDING);
 	*taken = 0;
 	relay_reset(relay);
 	if (relay_mail(relay, r, e, 0, false, o) == 0 && relay_rcpt(relay, r, e, i, o) == 0) {

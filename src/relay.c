@@ -128,7 +128,7 @@ repeat(struct relay *r, struct result *res, struct envelope *e, msec started, st
 	}
 	for (size_t i = 0; i < e->count; i++)
 		if (e->rcpt[i].state == RCPT_TAKEN && client_rcpt(&r->client, e, i, o) == -1) {
-			e->rcpt[i].state = RCPT_TAKEN;	/* as the caller was told */
+			envelope_revive(e, i, RCPT_TAKEN);	/* as the caller was told */
 			return spoil(r, "a recipient that had been taken is not taken again", o);
 		}
 	return 0;

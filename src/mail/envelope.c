@@ -367,6 +367,14 @@ envelope_fail(struct envelope *e, size_t i, const struct outcome *why)
 }
 
 void
+envelope_revive(struct envelope *e, size_t i, enum rcpt_state state)
+{
+	free(e->rcpt[i].fate);
+	e->rcpt[i].fate = NULL;
+	e->rcpt[i].state = state;
+}
+
+void
 envelope_fail_rest(struct envelope *e)
 {
 	for (size_t i = 0; i < e->count; i++)

@@ -87,6 +87,9 @@ size_t envelope_count(const struct envelope *e, enum rcpt_state state);
 /* Recipient i has failed for this reason. */
 void envelope_fail(struct envelope *e, size_t i, const struct outcome *why);
 
+/* Recipient i has not failed after all. */
+void envelope_revive(struct envelope *e, size_t i, enum rcpt_state state);
+
 /* Those who have neither got it nor been refused share the fate of the run. */
 void envelope_fail_rest(struct envelope *e);
 

@@ -2,6 +2,7 @@
  * The commands of SMTP as a caller says them. See command.h.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -132,11 +133,12 @@ take_size(struct path_command *p, const char *value)
 {
 	size_t n = strspn(value, "0123456789");
 
-	if (p->size_given || n == 0 || n > 18 || value[n] != '\0')
+	if (p->size_given || n == 0 || n > 20 || value[n] != '\0')
 		return 501;
+	errno = 0;
 	p->size_given = true;
 	p->size = strtoull(value, NULL, 10);
-	return 0;
+	return errno == 0 ? 0 : 501;
 }
 
 static int

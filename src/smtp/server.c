@@ -457,6 +457,16 @@ do_data(struct server *s, const char *argument, bool crlf)
 		input_failed(s, r);
 }
 
+/* Where a chunk ends that is not understood nobody knows, and its octets must not be taken for commands. */
+static void
+end_at_chunk(struct server *s)
+{
+	if (s->over)
+		return;
+	reply(s, 421, "4.7.0", "Where the chunk ends is not known; closing");
+	end(s, EX_USAGE);
+}
+
 static void
 do_bdat(struct server *s, const char *argument)
 {
@@ -467,8 +477,7 @@ do_bdat(struct server *s, const char *argument)
 
 	if (!command_chunk(argument, &octets, &last)) {
 		refuse_syntax(s, 501, VERB_BDAT, "");
-		reply(s, 421, "4.7.0", "Where the chunk ends is not known; closing");
-		end(s, EX_USAGE);	/* its octets must not be taken for commands */
+		end_at_chunk(s);
 		return;
 	}
 	if (s->reader == NULL && !may_begin_message(s)) {
@@ -565,6 +574,15 @@ do_command(struct server *s, enum verb verb, const char *line, const char *argum
 	}
 }
 
+/* A line that is none, whatever command it begins with. */
+static void
+refuse_line(struct server *s, enum verb verb, int code, const char *text)
+{
+	refuse(s, code, "5.5.2", text);
+	if (verb == VERB_BDAT)
+		end_at_chunk(s);
+}
+
 /* One line, whatever it is. */
 static void
 do_line(struct server *s, const char *line, size_t len, bool crlf)
@@ -577,9 +595,9 @@ do_line(struct server *s, const char *line, size_t len, bool crlf)
 		reply(s, 421, "4.7.0", "This is SMTP, and that was not; closing");
 		end(s, EX_USAGE);
 	} else if (strlen(line) < len || (is_8bit(line) && !path))
-		refuse(s, 501, "5.5.2", "An octet in it that no command may have");
+		refuse_line(s, verb, 501, "An octet in it that no command may have");
 	else if (!path && len + 2 > COMMAND_LINE_MAX)
-		refuse(s, 500, "5.5.2", "The line is too long");
+		refuse_line(s, verb, 500, "The line is too long");
 	else
 		do_command(s, verb, line, argument, crlf);
 }
@@ -591,6 +609,7 @@ converse(struct server *s)
 
 	while (!s->over) {
 		enum intake_result r;
+		const char *argument;
 		size_t len;
 		bool crlf;
 
@@ -598,7 +617,7 @@ converse(struct server *s)
 		if (r == INTAKE_OK)
 			do_line(s, line, len, crlf);
 		else if (r == INTAKE_TOO_LONG)
-			refuse(s, 500, "5.5.2", "The line is too long");
+			refuse_line(s, command_verb(line, &argument), 500, "The line is too long");
 		else
 			input_failed(s, r);
 	}

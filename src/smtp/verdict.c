@@ -44,7 +44,7 @@ choose_code(struct verdict *v, const struct outcome *o)
 		}
 	if (o->stage >= STAGE_MAIL && o->code != 530)
 		set(v, 451, "4.4.2");
-	else if (outcome_temporary(o))
+	else if (outcome_temporary(o) && !(o->cause == CAUSE_REPLY && o->stage >= STAGE_STARTTLS))
 		set(v, 451, o->stage == STAGE_LOOKUP || o->stage == STAGE_CONNECT ? "4.4.1" : "4.4.2");
 	else if (o->status == EX_DATAERR || o->stage == STAGE_MESSAGE)
 		set(v, 554, "5.6.0");

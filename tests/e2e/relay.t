@@ -121,6 +121,7 @@ conversation('nobody is there', [[$mail, qr/^451 4\.4\.1 cannot connect .*Likely
 conversation('wrong password', [([$mail, qr/^451 4\.3\.5 .*535.*Remedy: /s]) x 3], rules => ['auth reply "535 5.7.8 No"'], also => sub {
 	is(scalar(() = $_[0]->server->auth), 1, 'it is not tried at each message: accounts are locked for less');
 });
+conversation('the smarthost cannot look the password up for now', [[$mail, qr/^451 4\.3\.5 .*454 4\.7\.0/s], @good], rules => ['auth conn=1 reply "454 4.7.0 Temporary"'], sent => 1);
 conversation('certificate', [[$mail, qr/^451 4\.3\.5 .*certificate/s]], cert => 'expired');
 conversation('no STARTTLS', [[$mail, qr/^451 4\.3\.5 .*STARTTLS/s]], ext => '-STARTTLS');
 conversation('greylisted at the door', [[$mail, qr/^451 4\.4\.2 /], @good], rules => ['banner conn=1 reply "450 4.3.2 Later" close'], sent => 1);

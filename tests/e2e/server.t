@@ -233,6 +233,9 @@ said('530 is for the configuration to see to', ['MAIL FROM:<a@example.com>', 'QU
 said('a chunk whose end is not known', "MAIL FROM:<a\@example.com>\r\nRCPT TO:<b\@example.net>\r\nBDAT 1e3 LAST\r\nRSET\r\nMAIL FROM:<evil\@example.com>\r\n", '220 250 250 501 421', exit => 64, sent => 0, also => sub {
 	unlike($_[0]->server->dialogue, qr/evil/, 'its octets are no commands');
 });
+for my $line ("BDAT 1\0 LAST", "BDAT 100 \xc3\xbc", 'BDAT 1 ' . 'x' x 600, 'BDAT 1 ' . 'x' x 3000) {
+	said('no BDAT is followed by commands, ' . length $line, "MAIL FROM:<a\@example.com>\r\nRCPT TO:<b\@example.net>\r\n$line\r\nRSET\r\nMAIL FROM:<evil\@example.com>\r\n", '220 250 250 ' . (length $line < 100 ? 501 : 500) . ' 421', exit => 64, sent => 0);
+}
 said('a refused chunk does not hide why it ended', [map({ "FOO$_" } 1 .. 9), 'BDAT 100000'], '220 ' . '500 ' x 9 . '503 421', exit => 64);
 said('override-from', ['MAIL FROM:<www-data@3f2a>', 'RCPT TO:<b@example.net>', 'DATA', 'From: Shop <www-data@3f2a>', 'To: b@example.net', '', '.', 'QUIT'], '220 250 250 354 250 221',
     top => {from => 'app@example.com', 'override-from' => \'true'}, sent => 1, also => sub {

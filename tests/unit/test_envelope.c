@@ -621,6 +621,207 @@ the_environment_is_not_asked(void **state)
 	sender_is(f, "", "alice@zoo.example.net");
 }
 
+/* ---- step by step, as -bs gives one address at a time ---- */
+
+static int
+begin(struct fixture *f, const char *sender)
+{
+	envelope_free(&f->e);
+	f->o = (struct outcome){0};
+	f->src.sender = sender;
+	return envelope_begin(&f->e, &f->src, &f->o);
+}
+
+/* These are the recipients from the former number on, as recipients_are() has them; the smarthost takes them. */
+static void
+adds(struct fixture *f, const char *recipient, const char *want)
+{
+	size_t before = f->e.count;
+	struct buf b = {0};
+
+	if (envelope_add(&f->e, &f->src, recipient, &f->o) != 0)
+		fail_msg("%s: %s: %s", recipient, f->o.what, f->o.why);
+	assert_true(f->e.count >= before);	/* nobody who was there is gone */
+	buf_puts(&b, "");
+	for (size_t i = before; i < f->e.count; i++) {
+		buf_printf(&b, "%s%s%s", i == before ? "" : " ", f->e.rcpt[i].path, f->e.rcpt[i].state == RCPT_FAILED ? "!" : "");
+		if (f->e.rcpt[i].state == RCPT_PENDING)
+			f->e.rcpt[i].state = RCPT_TAKEN;
+	}
+	assert_string_equal(b.data, want);
+	buf_free(&b);
+}
+
+static void
+step_by_step(void **state)
+{
+	struct fixture *f = *state;
+
+	f->src.from = "config@example.com";
+	assert_int_equal(begin(f, "<a@x>"), 0);
+	assert_string_equal(f->e.sender, "a@x");
+	assert_int_equal(f->e.count, 0);
+	adds(f, "<b@y>", "b@y");
+	adds(f, "c@z", "c@z");
+	adds(f, "<\"john doe\"@x>", "\"john doe\"@x");
+	adds(f, "<@r1,@r2:d@z>", "d@z");
+	recipients_are(f, "b@y c@z \"john doe\"@x d@z");
+	assert_int_equal(begin(f, "<>"), 0);
+	assert_string_equal(f->e.sender, "");
+	assert_string_equal(f->e.default_sender, "alice@zoo.example.net");
+	assert_int_equal(begin(f, "bob"), 0);
+	assert_string_equal(f->e.sender, "bob@zoo.example.net");
+	f->src.override_from = true;
+	assert_int_equal(begin(f, "<a@x>"), 0);
+	assert_string_equal(f->e.sender, "config@example.com");
+}
+
+static void
+a_bad_sender_begins_nothing(void **state)
+{
+	static const char *const cases[] = { "<a@x", "a@x, b@y", "<a@x,b@y>", "a b", "a@", "<a@-/x>", "G:;", "<a@b\r\nRCPT TO:<c@d>>" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (begin(f, cases[i]) != -1)
+			fail_msg("%s is taken: %s", cases[i], f->e.sender);
+		assert_int_equal(f->o.status, EX_USAGE);
+		assert_int_equal(f->o.cause, CAUSE_BAD_ADDRESS);
+	}
+	f->src.host = "zoo";
+	assert_int_equal(begin(f, "bob"), -1);
+	assert_int_equal(f->o.status, EX_CONFIG);
+	assert_int_equal(f->o.cause, CAUSE_NO_DOMAIN);
+	f->src.from = "a@x\r\nDATA";
+	assert_int_equal(begin(f, "<a@x>"), -1);
+	assert_int_equal(f->o.status, EX_CONFIG);
+}
+
+/* Refused by name; those who are there already stay. */
+static void
+a_bad_recipient_changes_nothing(void **state)
+{
+	static const char *const cases[] = {
+		"<b@y", "b@y, c@z", "<b@y,c@z>", "b c", "b@", "<b@-/y>", "G:;", "G:b@y,c@z;", "", " ", "<>", "b@y\r\nDATA", "\"b@y", "b@y (c",
+	};
+	struct fixture *f = *state;
+
+	assert_int_equal(begin(f, "<a@x>"), 0);
+	adds(f, "<keep@x>", "keep@x");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f->o = (struct outcome){0};
+		if (envelope_add(&f->e, &f->src, cases[i], &f->o) != -1)
+			fail_msg("\"%s\" is taken", cases[i]);
+		assert_int_equal(f->o.status, EX_USAGE);
+		assert_int_equal(f->o.cause, CAUSE_BAD_ADDRESS);
+		assert_int_equal(f->e.bads, 0);
+	}
+	recipients_are(f, "keep@x");
+}
+
+/* Through the aliases and local-to, as on the command line. What is there already comes no second time. */
+static void
+added_through_the_aliases(void **state)
+{
+	struct fixture *f = *state;
+
+	add_alias(f, "nowhere", "/dev/null");
+	add_alias(f, "root", "admin@example.com");
+	add_alias(f, "team", "b@y, c@z, \\local");
+	assert_int_equal(begin(f, "<a@x>"), 0);
+	adds(f, "<root>", "admin@example.com");
+	assert_string_equal(f->e.rcpt[0].original, "root@zoo.example.net");
+	adds(f, "<root@localhost>", "");
+	adds(f, "b@y", "b@y");
+	adds(f, "<team>", "c@z local@zoo.example.net");
+	adds(f, "<admin@example.COM>", "");
+	adds(f, "nowhere", "nowhere@zoo.example.net!");
+	assert_int_equal(f->e.rcpt[f->e.count - 1].fate->status, EX_NOUSER);
+	recipients_are(f, "admin@example.com(root@zoo.example.net) b@y c@z(team@zoo.example.net) local@zoo.example.net(team@zoo.example.net) "
+	    "nowhere@zoo.example.net!");
+	f->src.local_to = "all@example.com";
+	adds(f, "<postmaster>", "all@example.com");
+	f->src.local_to = NULL;
+	f->src.host = "zoo";
+	assert_int_equal(begin(f, "<a@x>"), 0);
+	assert_int_equal(envelope_add(&f->e, &f->src, "<postmaster>", &f->o), -1);
+	assert_int_equal(f->o.cause, CAUSE_NO_DOMAIN);
+	assert_int_equal(f->o.status, EX_CONFIG);
+}
+
+/*
+ * Verdicts come between. Who was refused may be asked for again, any number of times; whether that counts as new or not, nobody else is taken for one who was
+ * there, and who was taken stays so.
+ */
+static void
+added_after_verdicts(void **state)
+{
+	struct outcome no = {.status = EX_NOUSER, .stage = STAGE_RCPT, .cause = CAUSE_REPLY, .code = 550};
+	struct fixture *f = *state;
+
+	add_alias(f, "nowhere", "/dev/null");
+	assert_int_equal(begin(f, "<a@x>"), 0);
+	adds(f, "<good@y>", "good@y");
+	adds(f, "<good@y>", "");
+	for (int i = 0; i < 4; i++) {
+		size_t before = f->e.count;
+		char other[32];
+
+		assert_int_equal(envelope_add(&f->e, &f->src, i < 3 ? "<bad@y>" : "nowhere", &f->o), 0);
+		assert_true(f->e.count >= before);
+		for (; before < f->e.count; before++)
+			envelope_fail(&f->e, before, &no);
+		(void)snprintf(other, sizeof(other), "other%d@y", i);
+		adds(f, other, other);
+	}
+	adds(f, "<good@y>", "");
+	assert_int_equal(envelope_count(&f->e, RCPT_TAKEN), 5);
+	assert_int_equal(envelope_count(&f->e, RCPT_PENDING), 0);
+}
+
+static int
+check_from(struct fixture *f, const char *header)
+{
+	struct header h = {0};
+	int status;
+
+	if (*header != '\0')
+		header_parse(&h, header, strlen(header));
+	f->o = (struct outcome){0};
+	status = envelope_check_from(&f->e, &h, &f->o);
+	header_free(&h);
+	return status;
+}
+
+/* A From has to be made, and there is nothing to make it of: the null sender, and no domain. */
+static void
+a_from_that_cannot_be_made(void **state)
+{
+	static const struct { const char *header; int status; } cases[] = {
+		{ "", -1 }, { "Subject: x\r\n", -1 }, { "From: \r\n", -1 }, { "From:\r\n \r\n", -1 }, { "From: a@x\r\n", 0 }, { "from : a@x\r\n", 0 },
+		{ "From: a@x\r\nResent-To: b@y\r\n", -1 }, { "Sender: a@x\r\n", -1 }, { "From:\r\nFrom: a@x\r\n", 0 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f->src.host = "zoo";
+		assert_int_equal(begin(f, "<>"), 0);
+		assert_null(f->e.default_sender);
+		if (check_from(f, cases[i].header) != cases[i].status)
+			fail_msg("\"%s\": %d", cases[i].header, f->o.status);
+		if (cases[i].status == -1) {
+			assert_int_equal(f->o.status, EX_CONFIG);
+			assert_int_equal(f->o.cause, CAUSE_NO_DOMAIN);
+			assert_string_equal(f->o.what, "no domain to complete \"alice\" with");
+		}
+		assert_int_equal(begin(f, "<a@x>"), 0);
+		assert_int_equal(check_from(f, cases[i].header), 0);
+		f->src.host = "zoo.example.net";
+		assert_int_equal(begin(f, "<>"), 0);
+		assert_int_equal(check_from(f, cases[i].header), 0);
+	}
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -653,6 +854,12 @@ main(void)
 		WITH_FIXTURE(odd_login_names),
 		WITH_FIXTURE(full_names),
 		WITH_FIXTURE(the_environment_is_not_asked),
+		WITH_FIXTURE(step_by_step),
+		WITH_FIXTURE(a_bad_sender_begins_nothing),
+		WITH_FIXTURE(a_bad_recipient_changes_nothing),
+		WITH_FIXTURE(added_through_the_aliases),
+		WITH_FIXTURE(added_after_verdicts),
+		WITH_FIXTURE(a_from_that_cannot_be_made),
 	};
 
 	return cmocka_run_group_tests_name("envelope", tests, NULL, NULL);

@@ -311,6 +311,99 @@ random_input_in_random_pieces_is_read_by_the_same_rules(void **state)
 	}
 }
 
+/* What message_begin(), message_add() and message_end() make of the input, cut there; between cuts nothing of it is kept but by the reader. */
+static char *
+add_pieces(struct message *m, const char *p, size_t n, const size_t *cut, size_t cuts, bool dot_ends)
+{
+	struct outcome o = {0};
+	struct message_reader *r = message_begin(m, dot_ends, NULL, &o);
+	size_t from = 0, to;
+
+	for (size_t i = 0; i <= cuts; i++) {
+		char *piece;
+
+		to = i < cuts ? cut[i] : n;
+		piece = mem_ndup(p + from, to - from);
+		message_add(r, piece, to - from);
+		memset(piece, '!', to - from);
+		free(piece);
+		from = to;
+	}
+	assert_int_equal(message_end(r), 0);
+	return render(m);
+}
+
+/* As message_read(), whole, cut at each place, octet by octet, and with empty pieces between. */
+static void
+check_pieces(const char *p, size_t n, bool dot_ends)
+{
+	struct message read, added;
+	char *want = read_fd(&read, open_memory(p, n), dot_ends), *got;
+	size_t every[512];
+
+	assert_true(n <= 256);
+	for (size_t i = 0; i < 512; i++)
+		every[i] = i / 2;
+	for (size_t cut = 0; cut <= n + 1; cut++) {
+		got = cut <= n ? add_pieces(&added, p, n, &cut, 1, dot_ends) : add_pieces(&added, p, n, every, 2 * n, dot_ends);
+		assert_string_equal(got, want);
+		assert_true(message_size(&added) == message_size(&read) && added.longest == read.longest && added.header.count == read.header.count);
+		assert_true(added.empty == read.empty && added.eight_bit == read.eight_bit && added.utf8 == read.utf8);
+		free(got);
+		message_free(&added);
+	}
+	free(want);
+	message_free(&read);
+}
+
+static void
+pieces_that_are_added_are_read_alike(void **state)
+{
+	static const struct given more[] = {
+		IN("Subject: \303\251\n\ncaf\303\251\r\n\342\202\254\n"), IN("Subject: x\n\n\303\n\251"), IN("A: b\n\n0123456789\n\ncaf\351"),
+	};
+
+	(void)state;
+	for (int dots = 0; dots < 2; dots++) {
+		for (size_t i = 0; i < sizeof(line_cases) / sizeof(line_cases[0]); i++)
+			check_pieces(line_cases[i].in.p, line_cases[i].in.n, dots == 1);
+		for (size_t i = 0; i < sizeof(header_cases) / sizeof(header_cases[0]); i++)
+			check_pieces(header_cases[i].in.p, header_cases[i].in.n, dots == 1);
+		for (size_t i = 0; i < sizeof(dot_cases) / sizeof(dot_cases[0]); i++)
+			check_pieces(dot_cases[i].in.p, dot_cases[i].in.n, dots == 1);
+		for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+			check_pieces(more[i].p, more[i].n, dots == 1);
+	}
+}
+
+/* A failure is told at the end, whatever comes after it; no piece at all is an empty message. */
+static void
+pieces_that_fail_are_told_at_the_end(void **state)
+{
+	struct outcome o = {0};
+	struct message m;
+	struct message_reader *r = message_begin(&m, false, NULL, &o);
+	char head[] = "A: ", tail[] = "\n\nbody\n", *block = mem_alloc(65536);
+
+	(void)state;
+	message_add(r, head, 3);
+	for (size_t i = 0; i <= MESSAGE_HEADER_MAX / 65536; i++) {
+		memset(block, 'x', 65536);
+		message_add(r, block, 65536);
+	}
+	message_add(r, tail, strlen(tail));
+	assert_int_equal(message_end(r), -1);
+	assert_int_equal(o.status, EX_DATAERR);
+	assert_int_equal(o.cause, CAUSE_HEADER_TOO_LARGE);
+	message_free(&m);
+	r = message_begin(&m, false, NULL, &o);
+	assert_int_equal(message_end(r), 0);
+	assert_true(m.empty);
+	assert_int_equal(m.header.count, 0);
+	message_free(&m);
+	free(block);
+}
+
 /* A line end of each kind at each place around the reader's own block of 64 KiB, in a file and as a body past the memory bound. */
 static void
 line_ends_across_blocks_are_line_ends(void **state)
@@ -594,6 +687,8 @@ main(void)
 		cmocka_unit_test(dots_end_the_message_unless_they_are_data),
 		cmocka_unit_test(nothing_depends_on_where_a_read_ends),
 		cmocka_unit_test(random_input_in_random_pieces_is_read_by_the_same_rules),
+		cmocka_unit_test(pieces_that_are_added_are_read_alike),
+		cmocka_unit_test(pieces_that_fail_are_told_at_the_end),
 		cmocka_unit_test(line_ends_across_blocks_are_line_ends),
 		cmocka_unit_test(the_body_is_described),
 		cmocka_unit_test(utf8_is_valid_across_blocks),

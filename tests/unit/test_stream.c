@@ -644,6 +644,135 @@ test_tls_nothing_is_sent_to_a_stranger(void **state)
 	free_identity(&stranger);
 }
 
+/* ---- between commands ---- */
+
+/* Nothing is said: quiet, also once more, and without a wait though the deadline is far. */
+static void
+test_quiet(void **state)
+{
+	struct stream s;
+	int peer = pair(&s, SOCK_STREAM, LONG);
+	msec before = clock_now();
+
+	(void)state;
+	assert_true(stream_is_quiet(&s));
+	assert_true(stream_is_quiet(&s));
+	assert_true(clock_now() - before < LONG / 2);
+	say(peer, "250 ok\r\n", 8);
+	assert_line(&s, "250 ok", 6);
+	assert_true(stream_is_quiet(&s));
+	assert_int_equal(stream_puts(&s, "NOOP\r\n"), 0);
+	assert_int_equal(stream_flush(&s), 0);
+	assert_true(stream_is_quiet(&s));
+	stream_close(&s);
+	(void)close(peer);
+}
+
+/* Something is said that nobody asked for, whole or not; it can be read all the same. */
+static void
+test_not_quiet(void **state)
+{
+	static const char *const texts[] = {"421 4.4.2 idle for too long\r\n", "4"};
+	struct stream s;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		int peer = pair(&s, SOCK_STREAM, LONG);
+
+		say(peer, texts[i], strlen(texts[i]));
+		assert_false(stream_is_quiet(&s));
+		assert_false(stream_is_quiet(&s));
+		assert_int_equal(stream_pending(&s), strlen(texts[i]));
+		assert_int_equal(s.error, STREAM_OK);
+		if (i == 0) {
+			assert_line(&s, "421 4.4.2 idle for too long", 27);
+			assert_true(stream_is_quiet(&s));
+		}
+		stream_close(&s);
+		(void)close(peer);
+	}
+}
+
+/* Read ahead with a reply that was asked for: what is behind it is not quiet either. */
+static void
+test_not_quiet_behind_a_reply(void **state)
+{
+	struct stream s;
+	int peer = pair(&s, SOCK_STREAM, LONG);
+
+	(void)state;
+	say(peer, "250 ok\r\n421 bye\r\n", 17);
+	assert_line(&s, "250 ok", 6);
+	assert_false(stream_is_quiet(&s));
+	assert_line(&s, "421 bye", 7);
+	assert_true(stream_is_quiet(&s));
+	stream_close(&s);
+	(void)close(peer);
+}
+
+static void
+test_not_quiet_at_the_end(void **state)
+{
+	struct stream s;
+	char line[64];
+
+	(void)state;
+	for (int word = 0; word < 2; word++) {
+		int peer = pair(&s, SOCK_STREAM, LONG);
+
+		if (word)
+			say(peer, "421 bye\r\n", 9);
+		(void)close(peer);
+		assert_false(stream_is_quiet(&s));
+		assert_int_equal(s.error, STREAM_CLOSED);
+		assert_false(stream_is_quiet(&s));
+		if (word)
+			assert_line(&s, "421 bye", 7);
+		assert_int_equal(stream_readline(&s, line, sizeof(line)), -1);
+		stream_close(&s);
+	}
+}
+
+/* In TLS: a session ticket of TLS 1.3 is nothing that was said; a line is, and so is the end. */
+static void
+wait_and_say(SSL *ssl, struct tls_peer *peer)
+{
+	char c[8];
+
+	(void)peer;
+	if (SSL_read(ssl, c, 1) == 1)
+		(void)SSL_write(ssl, "421 bye\r\n", 9);
+	(void)SSL_read(ssl, c, 1);
+	(void)SSL_shutdown(ssl);
+}
+
+static void
+test_quiet_in_tls(void **state)
+{
+	struct tls_peer peer = {.id = &server, .dialogue = wait_and_say};
+	struct outcome o = {0};
+	struct stream s;
+	struct pollfd there;
+
+	(void)state;
+	assert_int_equal(secure(&s, &peer, LONG, &o), 0);
+	assert_true(stream_is_quiet(&s));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(stream_puts(&s, "x"), 0);
+		assert_int_equal(stream_flush(&s), 0);
+		do {
+			there = (struct pollfd){.fd = s.fd, .events = POLLIN};
+			assert_int_equal(poll(&there, 1, LONG), 1);
+		} while (stream_is_quiet(&s));	/* a ticket */
+		if (i == 0)
+			assert_line(&s, "421 bye", 7);
+		else
+			assert_int_not_equal(s.error, STREAM_OK);
+	}
+	stream_close(&s);
+	peer_join(&peer);
+}
+
 static void
 test_close_at_any_time(void **state)
 {
@@ -681,6 +810,11 @@ main(void)
 		cmocka_unit_test(test_tls_broken_records_are_no_line),
 		cmocka_unit_test(test_tls_handshake_deadline),
 		cmocka_unit_test(test_tls_nothing_is_sent_to_a_stranger),
+		cmocka_unit_test(test_quiet),
+		cmocka_unit_test(test_not_quiet),
+		cmocka_unit_test(test_not_quiet_behind_a_reply),
+		cmocka_unit_test(test_not_quiet_at_the_end),
+		cmocka_unit_test(test_quiet_in_tls),
 		cmocka_unit_test(test_close_at_any_time),
 	};
 

@@ -2,6 +2,7 @@
  * One message to its recipients: what is said in which dialect, each recipient's own fate, and what becomes of it when the smarthost refuses or the line
  * breaks at any place.
  */
+#include <poll.h>
 #include "smtp/body.h"
 #include "smtp_peer.h"
 
@@ -413,6 +414,293 @@ cannot_be_read_back(void **state)
 	}
 }
 
+/* ---- step by step ---- */
+
+static void
+open_it(struct run *r)
+{
+	static char address[] = "127.0.0.1";
+
+	peer_start(&r->peer);
+	r->host = (struct smarthost){.host = address, .port = r->peer.port, .tls = TLS_MODE_NONE};
+	assert_int_equal(client_open(&r->client, &r->host, "c.example.com", clock_now() + PATIENCE, NULL, &r->o), 0);
+}
+
+/* It has said these lines, none before the one before it was answered. What the peer has noted may be read then. */
+static void
+stop_it(struct run *r, const char *commands)
+{
+	char *want = mem_printf("EHLO c.example.com\n%s", commands);
+
+	client_close(&r->client);
+	peer_stop(&r->peer);
+	assert_string_equal(buf_str(&r->peer.commands), want);
+	assert_int_equal(r->peer.ahead, 0);
+	free(want);
+}
+
+static int
+mail_step(struct run *r)
+{
+	return client_mail(&r->client, &r->envelope, 0, false, &r->o);
+}
+
+static int
+rcpt_step(struct run *r, size_t i)
+{
+	return client_rcpt(&r->client, &r->envelope, i, &r->o);
+}
+
+static int
+message_step(struct run *r)
+{
+	bool eight_bit = true;
+
+	assert_int_equal(client_fit(&r->client, &r->envelope, &r->message, &eight_bit, &r->o), 0);
+	assert_false(eight_bit);
+	return client_message(&r->client, &r->envelope, &r->message, &r->o);
+}
+
+static void
+steps_go_well(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct run *r = new_run(dialects[i], "b@x.org,bad@x.org,c@x.org");
+		char want[300];
+
+		add_rule(r, "RCPT TO:<bad@", "550 5.1.1 no such user", GO_ON);
+		open_it(r);
+		assert_true(client_usable(&r->client));
+		for (int round = 0; round < 2; round++) {
+			assert_int_equal(mail_step(r), 0);
+			assert_int_equal(r->client.reply.code, 250);
+			assert_int_equal(rcpt_step(r, 0), 0);
+			assert_int_equal(rcpt_step(r, 1), -1);
+			assert_int_equal(r->o.code, 550);
+			assert_string_equal(r->o.why, "550 5.1.1 no such user");
+			assert_string_equal(fates(&r->envelope), "T 67 P");
+			assert_int_equal(rcpt_step(r, 2), 0);
+			assert_int_equal(message_step(r), 0);
+			assert_string_equal(r->client.reply.text, "2.0.0 queued");
+			assert_false(r->client.uncertain);
+			assert_true(client_usable(&r->client));
+			assert_string_equal(fates(&r->envelope), "D 67 D");
+			for (size_t k = 0; k < 3; k++)
+				r->envelope.rcpt[k].state = RCPT_PENDING;
+		}
+#define ROUND "MAIL FROM:<a@x.org>\nRCPT TO:<b@x.org>\nRCPT TO:<bad@x.org>\nRCPT TO:<c@x.org>\n%s\n"
+		(void)snprintf(want, sizeof(want), ROUND ROUND "QUIT\n", chunks(r) ? "BDAT 29 LAST" : "DATA", chunks(r) ? "BDAT 29 LAST" : "DATA");
+		stop_it(r, want);
+		assert_string_equal(r->peer.delivered.data, "b@x.org\nc@x.org\nb@x.org\nc@x.org\n");
+		assert_string_equal(r->peer.data.data, chunks(r) ? SENT : STUFFED);
+		free_run(r);
+	}
+}
+
+/* What each step is refused with is told with its code, and the connection is as good as before. */
+static void
+steps_are_refused(void **state)
+{
+	static const struct { const char *on, *say; int status; enum stage stage; int code; const char *fates; } rows[] = {
+		{"MAIL", "550 5.7.1 not you", EX_NOPERM, STAGE_MAIL, 550, "P P"}, {"MAIL", "451 4.3.0 later", EX_TEMPFAIL, STAGE_MAIL, 451, "P P"},
+		{"MAIL", "354 what", EX_PROTOCOL, STAGE_MAIL, 354, "P P"}, {"RCPT TO:<c@", "550 5.1.1 no", EX_NOUSER, STAGE_RCPT, 550, "T 67"},
+		{"RCPT TO:<c@", "452 4.5.3 too many", EX_TEMPFAIL, STAGE_RCPT, 452, "T 75"}, {"RCPT TO:<c@", "552 too many", EX_TEMPFAIL, STAGE_RCPT, 552, "T 75"},
+		{"RCPT TO:<c@", "450 4.2.0 later", EX_TEMPFAIL, STAGE_RCPT, 450, "T 75"}, {"RCPT TO:<c@", "354 what", EX_PROTOCOL, STAGE_RCPT, 354, "T 76"},
+		{"DATA", "451 4.3.0 later", EX_TEMPFAIL, STAGE_DATA, 451, "T T"}, {"DATA", "554 5.5.1 no", EX_UNAVAILABLE, STAGE_DATA, 554, "T T"},
+		{"DATA", "250 what", EX_PROTOCOL, STAGE_DATA, 250, "T T"}, {".", "554 5.6.0 no", EX_DATAERR, STAGE_DOT, 554, "T T"},
+		{".", "452 4.3.1 full", EX_TEMPFAIL, STAGE_DOT, 452, "T T"}, {"RSET", "502 5.5.1 what", EX_NOPERM, STAGE_MAIL, 502, "T T"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) * 4; i++) {
+		struct run *r = new_run(dialects[i % 4], "b@x.org,c@x.org");
+		const char *on = rows[i / 4].on;
+
+		if (*on == 'D' && chunks(r)) {
+			free_run(r);
+			continue;
+		}
+		add_rule(r, *on == '.' && chunks(r) ? "BDAT" : on, rows[i / 4].say, GO_ON);
+		open_it(r);
+		r->status = mail_step(r);
+		for (size_t k = 0; k < 2 && r->status == 0; k++)
+			r->status = rcpt_step(r, k);
+		if (r->status == 0)
+			r->status = *on == 'R' ? client_reset(&r->client, &r->o) : message_step(r);
+		assert_failed(r, rows[i / 4].status, rows[i / 4].stage);
+		assert_int_equal(r->o.code, rows[i / 4].code);
+		assert_string_equal(r->o.why, rows[i / 4].say);
+		assert_true(client_usable(&r->client));
+		client_close(&r->client);
+		peer_stop(&r->peer);
+		assert_fates(r, rows[i / 4].fates, "");
+		assert_string_equal(r->peer.commands.data + r->peer.commands.len - 5, "QUIT\n");
+		free_run(r);
+	}
+}
+
+/* The line breaks at each step, or 421 says that it will. No other code then, no recipient refused, and nothing can be said any more. */
+static void
+steps_break(void **state)
+{
+	static const struct { const char *on, *say; enum stage stage; const char *fates; bool uncertain; } rows[] = {
+		{"MAIL", NULL, STAGE_MAIL, "P P", false}, {"MAIL", "421 4.3.2 bye", STAGE_MAIL, "P P", false}, {"MAIL", "250-half", STAGE_MAIL, "P P", false},
+		{"RCPT TO:<c@", NULL, STAGE_RCPT, "T P", false}, {"RCPT TO:<c@", "421 4.3.2 bye", STAGE_RCPT, "T P", false}, {"DATA", NULL, STAGE_DATA, "T T", false},
+		{"DATA", "421 4.3.2 bye", STAGE_DATA, "T T", false}, {".", NULL, STAGE_DOT, "T T", true}, {".", "421 4.3.2 bye", STAGE_DOT, "T T", false},
+		{".", "250-half", STAGE_DOT, "T T", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) * 4; i++) {
+		struct run *r = new_run(dialects[i % 4], "b@x.org,c@x.org");
+		const char *on = rows[i / 4].on, *say = rows[i / 4].say;
+
+		if (*on == 'D' && chunks(r)) {
+			free_run(r);
+			continue;
+		}
+		add_rule(r, *on == '.' && chunks(r) ? "BDAT" : on, say, say != NULL && *say == '4' ? GO_ON : HANG_UP);
+		open_it(r);
+		r->status = mail_step(r);
+		for (size_t k = 0; k < 2 && r->status == 0; k++)
+			r->status = rcpt_step(r, k);
+		if (r->status == 0)
+			r->status = message_step(r);
+		assert_failed(r, EX_TEMPFAIL, rows[i / 4].stage);
+		assert_int_equal(r->o.code, say != NULL && *say == '4' ? 421 : 0);
+		if (client_usable(&r->client))
+			fail_msg("%s: %s (%s)", on, say, r->peer.ehlo);
+		assert_string_equal(fates(&r->envelope), rows[i / 4].fates);
+		assert_int_equal(r->client.uncertain, rows[i / 4].uncertain);
+		client_close(&r->client);
+		peer_stop(&r->peer);
+		assert_null(strstr(r->peer.commands.data, "QUIT"));
+		free_run(r);
+	}
+}
+
+/* What MAIL and RCPT ask for, and what is left out where it is not offered. */
+static void
+parameters_of_steps(void **state)
+{
+	static char orcpt[] = "rfc822;q@x.org";
+	static const struct { const char *ehlo, *mail, *rcpt; } rows[] = {
+		{"250 hi", "MAIL FROM:<a@x.org>\n", "RCPT TO:<b@x.org>\n"},
+		{"250-hi\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 DSN",
+		    "MAIL FROM:<a@x.org> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=q+2B7\n", "RCPT TO:<b@x.org> NOTIFY=NEVER ORCPT=rfc822;q@x.org\n"},
+		{"250-hi\r\n250 SIZE", "MAIL FROM:<a@x.org> SIZE=1000\n", "RCPT TO:<b@x.org>\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct run *r = new_run(rows[i].ehlo, "b@x.org");
+		char *want = mem_printf("%s%sRSET\nQUIT\n", rows[i].mail, rows[i].rcpt);
+
+		r->envelope.ret = "HDRS";
+		r->envelope.envid = "q+7";
+		r->envelope.utf8 = true;
+		r->envelope.rcpt[0].notify = DSN_NEVER;
+		r->envelope.rcpt[0].orcpt = mem_dup(orcpt);
+		open_it(r);
+		assert_int_equal(client_mail(&r->client, &r->envelope, 1000, true, &r->o), 0);
+		assert_int_equal(rcpt_step(r, 0), 0);
+		assert_int_equal(client_reset(&r->client, &r->o), 0);
+		stop_it(r, want);
+		free_run(r);
+		free(want);
+	}
+}
+
+/* What this program refuses by itself: no code, nothing said, and the connection as it was. */
+static void
+steps_refused_by_ourselves(void **state)
+{
+	struct run *r = new_run("250-hi\r\n250-SIZE 40\r\n250 PIPELINING", "b\303\251@x.org,c@x.org");
+	char eight[] = "Subject: x\n\n0123456789012345678901234567890\n";
+	bool eight_bit;
+
+	(void)state;
+	open_it(r);
+	assert_int_equal(client_mail(&r->client, &r->envelope, 41, false, &r->o), -1);
+	assert_true(r->o.code == 0 && r->o.cause == CAUSE_TOO_LARGE && r->o.status == EX_DATAERR);
+	r->envelope.requiretls = true;
+	assert_int_equal(mail_step(r), -1);
+	assert_true(r->o.code == 0 && r->o.cause == CAUSE_NO_REQUIRETLS && r->o.status == EX_UNAVAILABLE);
+	r->envelope.requiretls = false;
+	free(r->envelope.sender);
+	r->envelope.sender = mem_dup("\303\251@x.org");
+	assert_int_equal(mail_step(r), -1);
+	assert_true(r->o.code == 0 && r->o.cause == CAUSE_NEEDS_SMTPUTF8 && r->o.status == EX_DATAERR);
+	free(r->envelope.sender);
+	r->envelope.sender = mem_dup("a@x.org");
+	assert_int_equal(client_mail(&r->client, &r->envelope, 40, false, &r->o), 0);
+	assert_int_equal(rcpt_step(r, 0), -1);
+	assert_true(r->o.code == 0 && r->o.cause == CAUSE_NEEDS_SMTPUTF8 && r->o.status == EX_DATAERR);
+	assert_int_equal(rcpt_step(r, 1), 0);
+	message_free(&r->message);
+	message_of(&r->message, eight, strlen(eight));
+	assert_int_equal(client_fit(&r->client, &r->envelope, &r->message, &eight_bit, &r->o), -1);
+	assert_true(r->o.code == 0 && r->o.cause == CAUSE_TOO_LARGE && r->o.status == EX_DATAERR);
+	assert_string_equal(fates(&r->envelope), "65 T");
+	assert_true(client_usable(&r->client));
+	assert_int_equal(client_reset(&r->client, &r->o), 0);
+	stop_it(r, "MAIL FROM:<a@x.org> SIZE=40\nRCPT TO:<c@x.org>\nRSET\nQUIT\n");
+	free_run(r);
+}
+
+/* 8-bit content: asked for where it is offered, converted where not. */
+static void
+eight_bit_is_fitted(void **state)
+{
+	static const char text[] = "Subject: x\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\ncaf\303\251\n";
+
+	(void)state;
+	for (int offered = 0; offered < 2; offered++) {
+		struct run *r = new_run(offered ? "250-hi\r\n250 8BITMIME" : "250 hi", "b@x.org");
+		bool eight_bit = !offered;
+
+		message_free(&r->message);
+		message_of(&r->message, text, sizeof(text) - 1);
+		open_it(r);
+		assert_int_equal(client_fit(&r->client, &r->envelope, &r->message, &eight_bit, &r->o), 0);
+		assert_int_equal(eight_bit, offered);
+		assert_int_equal(client_mail(&r->client, &r->envelope, 0, eight_bit, &r->o), 0);
+		assert_int_equal(rcpt_step(r, 0), 0);
+		assert_int_equal(client_message(&r->client, &r->envelope, &r->message, &r->o), 0);
+		stop_it(r, offered ? "MAIL FROM:<a@x.org> BODY=8BITMIME\nRCPT TO:<b@x.org>\nDATA\nQUIT\n" : "MAIL FROM:<a@x.org>\nRCPT TO:<b@x.org>\nDATA\nQUIT\n");
+		assert_non_null(strstr(r->peer.data.data, offered ? "\r\n\r\ncaf\303\251\r\n.\r\n" : "\r\n\r\ncaf=C3=A9\r\n.\r\n"));
+		free_run(r);
+	}
+}
+
+/* Between transactions the smarthost says something, or is gone. */
+static void
+no_use_any_more(void **state)
+{
+	static const struct { const char *say; enum then then; } rows[] = {
+		{"250 2.0.0 ok\r\n421 4.4.2 idle", GO_ON}, {"250 2.0.0 ok\r\n4", GO_ON}, {"250 2.0.0 ok", HANG_UP}, {"250 2.0.0 ok\r\n421 4.4.2 idle", HANG_UP},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct run *r = new_run("250 hi", "b@x.org");
+		struct pollfd there;
+
+		add_rule(r, "RSET", rows[i].say, rows[i].then);
+		open_it(r);
+		assert_true(client_usable(&r->client));
+		assert_int_equal(client_reset(&r->client, &r->o), 0);
+		there = (struct pollfd){.fd = r->client.stream.fd, .events = POLLIN};
+		assert_true(stream_pending(&r->client.stream) > 0 || poll(&there, 1, PATIENCE) == 1);
+		assert_false(client_usable(&r->client));
+		client_close(&r->client);
+		assert_false(client_usable(&r->client));
+		peer_stop(&r->peer);
+		free_run(r);
+	}
+}
+
 int
 main(void)
 {
@@ -421,6 +709,8 @@ main(void)
 		cmocka_unit_test(too_many_recipients), cmocka_unit_test(more_than_a_flight), cmocka_unit_test(not_too_many),
 		cmocka_unit_test(second_transaction_fails), cmocka_unit_test(breaks_at_each_place), cmocka_unit_test(early_answers),
 		cmocka_unit_test(early_end_of_a_flight), cmocka_unit_test(cannot_be_read_back),
+		cmocka_unit_test(steps_go_well), cmocka_unit_test(steps_are_refused), cmocka_unit_test(steps_break), cmocka_unit_test(parameters_of_steps),
+		cmocka_unit_test(steps_refused_by_ourselves), cmocka_unit_test(eight_bit_is_fitted), cmocka_unit_test(no_use_any_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
