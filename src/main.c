@@ -15,7 +15,14 @@
 #include "mem.h"
 #include "run.h"
 
-#define MEM_DRAIN 60	/* seconds */
+#define MEM_DRAIN 600	/* seconds */
+
+static void
+give_up(int sig)
+{
+	(void)sig;
+	_exit(EX_OSERR);
+}
 
 void
 mem_exhausted(void)
@@ -25,6 +32,7 @@ mem_exhausted(void)
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) == -1)
 		errno = 0;	/* nobody is there to be told */
+	(void)signal(SIGALRM, give_up);
 	(void)alarm(MEM_DRAIN);	/* a caller of -bs writes no more until it is answered */
 	run_drain();
 	exit(EX_OSERR);

@@ -6,11 +6,20 @@
 
 #include "submit.h"
 
+/* How it goes; all borrowed. */
+struct notify_way {
+	const struct config *config;
+	const struct aliases *aliases;
+	const char *host;		/* this host's name */
+	msec deadline;			/* for all of it */
+	struct trace *trace;
+};
+
 /*
  * Tells the sender of r->envelope what became of the message, text being the words for a person. From the null sender; where a smarthost refuses that, once more from
- * the configuration's from. -1: it could not be sent. r->notice and its like tell the log what became of it. deadline bounds all of it.
+ * the configuration's from. -1: it could not be sent. r->notice and its like tell the log what became of it. Where
+ * a smarthost has answered, only that one is asked.
  */
-int notify_sender(struct result *r, struct message *message, const struct config *c, const struct aliases *aliases, const char *host,
-    const char *text, msec deadline, struct trace *t);
+int notify_sender(struct result *r, struct message *message, const char *text, const struct notify_way *way);
 
 #endif

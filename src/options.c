@@ -259,13 +259,17 @@ take_personality(struct options *opt, const char *argv0)
 		opt->mode = MODE_ALIASES;
 }
 
-/* A caller who asked for a dialogue waits for an answer, also when another flag is refused. */
-static void
-note_dialogue(struct options *opt, int argc, char **argv)
+/* The mode that the flags behind argument i choose: a caller who asks for a dialogue waits for an answer, also when another flag is refused. */
+static enum mode
+mode_behind(const struct options *opt, int argc, char **argv, int i)
 {
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "-bs") == 0)
-			opt->mode = MODE_SERVE;
+	struct options rest = *opt;
+	struct outcome ignored;
+
+	for (i++; i < argc && argv[i][0] == '-' && argv[i][1] != '\0' && strcmp(argv[i], "--") != 0; i++)
+		if (argv[i][1] != '-')
+			(void)take_cluster(&rest, argc, argv, &i, &ignored);
+	return rest.mode;
 }
 
 int
@@ -282,7 +286,7 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 			break;
 		}
 		if (argv[i][1] == '-' ? take_long_flag(opt, argv[i], i == 1, o) == -1 : take_cluster(opt, argc, argv, &i, o) == -1) {
-			note_dialogue(opt, argc, argv);
+			opt->mode = mode_behind(opt, argc, argv, i);
 			return -1;
 		}
 	}

@@ -9,9 +9,10 @@
 #include "dsn.h"
 #include "outcome.h"
 
+/* Those up to MODE_VERIFY send or ask. */
 enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
 
-/* -oe: what a failure of a message that could be read is told by. */
+/* -oe: what a failure of a message that could be read is told by; from ERRORS_MAIL on by a notice. */
 enum error_mode {
 	ERRORS_PRINT,		/* p: standard error and exit status */
 	ERRORS_QUIET,		/* q: exit status alone */

@@ -30,44 +30,55 @@ add_failure(struct buf *out, const struct recipient *r, const struct outcome *o)
 	add_line(out, r, asked && !outcome_temporary(o) ? "refused" : "unknown", o->why[0] != '\0' ? o->why : o->what);
 }
 
-/* "Too many recipients" begins a further transaction, as in sending. */
+/* "Too many recipients" begins a further transaction, as in sending. -1: it was refused, and nobody can be asked any more. */
 static int
-ask_one(struct relay *relay, struct result *r, struct envelope *e, size_t i, size_t *taken, struct outcome *o)
+begin_again(struct relay *relay, struct result *r, struct envelope *e, size_t i, struct outcome *o)
 {
-	if (relay_rcpt(relay, r, e, i, o) == 0) {
-		++*taken;
-		return 0;
-	}
-	if (*taken == 0 || !client_says_enough(&relay->client.reply) || o->cause != CAUSE_REPLY)
-		return -1;
+	for (size_t k = 0; k < i; k++)
+		if (e->rcpt[k].state == RCPT_TAKEN)
+			e->rcpt[k].state = RCPT_PENDING;	/* of no matter to this one */
 	envelope_revive(e, i, RCPT_PENDING);
-	*taken = 0;
 	relay_reset(relay);
-	if (relay_mail(relay, r, e, 0, false, o) == 0 && relay_rcpt(relay, r, e, i, o) == 0) {
-		*taken = 1;
-		return 0;
+	return relay_mail(relay, r, e, 0, false, o);
+}
+
+/* *asked: recipients taken in this transaction; *over: o is for all that are left. */
+static int
+ask_one(struct relay *relay, struct result *r, struct envelope *e, size_t i, size_t *asked, bool *over, struct outcome *o)
+{
+	int status = relay_rcpt(relay, r, e, i, o);
+
+	if (status == -1 && *asked > 0 && o->cause == CAUSE_REPLY && client_says_enough(&relay->client.reply)) {
+		*asked = 0;
+		*over = begin_again(relay, r, e, i, o) == -1;
+		status = *over ? -1 : relay_rcpt(relay, r, e, i, o);
 	}
-	envelope_fail(e, i, o);
-	return -1;
+	*asked += status == 0;
+	return status;
 }
 
 static void
 ask(struct relay *relay, struct result *r, struct envelope *e, struct buf *out)
 {
+	struct outcome o;
 	char words[256];
-	size_t taken = 0;
+	size_t asked = 0;
+	bool over = false;
 
 	for (size_t i = 0; i < e->count; i++) {
 		struct recipient *rcpt = &e->rcpt[i];
-		struct outcome o;
 
-		if (rcpt->state == RCPT_FAILED)
-			o = *rcpt->fate;
-		else if (ask_one(relay, r, e, i, &taken, &o) == 0) {
+		if (rcpt->state == RCPT_FAILED) {
+			add_failure(out, rcpt, rcpt->fate);
+			continue;
+		}
+		if (!over && ask_one(relay, r, e, i, &asked, &over, &o) == 0) {
 			reply_words(&relay->client.reply, words, sizeof(words));
 			add_line(out, rcpt, "deliverable", words);
 			continue;
 		}
+		if (rcpt->state != RCPT_FAILED)
+			envelope_fail(e, i, &o);
 		add_failure(out, rcpt, &o);
 	}
 }
@@ -79,6 +90,7 @@ probe_recipients(struct result *r, const struct config *c, struct envelope *e, s
 	struct outcome o;
 
 	relay_init(relay, c, t);
+	relay->one_job = true;
 	r->envelope = e;
 	if (relay_mail(relay, r, e, 0, false, &o) == 0)
 		ask(relay, r, e, out);

@@ -1,6 +1,7 @@
 /*
  * The live way to the smarthost. See relay.h.
  */
+#include <stdlib.h>
 #include <sysexits.h>
 #include "mail/address.h"
 #include "relay.h"
@@ -11,7 +12,8 @@
 void
 relay_init(struct relay *r, const struct config *c, struct trace *t)
 {
-	*r = (struct relay){.config = c, .trace = t};
+	*r = (struct relay){.config = c, .trace = t, .left = 1000 * (msec)c->timeout};
+	r->refused = mem_alloc(c->smarthosts * sizeof(*r->refused));
 }
 
 static void
@@ -20,6 +22,21 @@ hang_up(struct relay *r)
 	if (r->open)
 		client_close(&r->client);
 	r->open = r->begun = r->stale = false;
+}
+
+/* True after a step that failed because the connection did. */
+static bool
+is_lost(const struct relay *r)
+{
+	return r->open && (!r->client.can_quit || r->client.stream.error != STREAM_OK);
+}
+
+/* A smarthost that has ended the connection meanwhile, or has said what nobody asked for, is not listened to any more: its answers would be taken for others. */
+static void
+check(struct relay *r)
+{
+	if (r->open && !client_usable(&r->client))
+		hang_up(r);
 }
 
 /* The clock of the transaction runs from here ... */
@@ -44,15 +61,30 @@ stop(struct relay *r, msec started, struct result *res)
 		return;
 	if (res != NULL)
 		submit_note(res, &r->client);
-	if (!r->client.can_quit || r->client.stream.error != STREAM_OK)
+	if (is_lost(r))
 		hang_up(r);
 }
 
-/* True after a step that failed because the connection did. */
-static bool
-is_lost(const struct relay *r)
+/* A password that was refused is not tried again at each message: accounts are locked for less. */
+static int
+open_smarthost(struct relay *r, struct result *res, size_t i, msec deadline, struct outcome *o)
 {
-	return r->open && (!r->client.can_quit || r->client.stream.error != STREAM_OK);
+	const struct config *c = r->config;
+	struct relay_refusal *refused = &r->refused[i];
+	int status;
+
+	res->smarthost = &c->smarthost[i];
+	if (clock_now() < refused->until) {
+		*o = refused->outcome;
+		return -1;
+	}
+	status = client_open(&r->client, res->smarthost, c->hostname, deadline, r->trace, o);
+	submit_note(res, &r->client);
+	if (status == -1 && o->stage == STAGE_AUTH && o->code >= 500) {
+		refused->until = clock_now() + REFUSED_MS;
+		refused->outcome = *o;
+	}
+	return status;
 }
 
 /* Connects and says MAIL: smarthosts in order (or only this one), until one has taken the sender or refused it for good. */
@@ -67,9 +99,7 @@ begin(struct relay *r, struct result *res, struct envelope *e, const struct smar
 
 	hang_up(r);
 	for (size_t i = only != NULL ? last : 0; i <= last && status == -1 && next; i++) {
-		res->smarthost = &c->smarthost[i];
-		status = client_open(&r->client, res->smarthost, c->hostname, submit_share(deadline, last - i + 1), r->trace, o);
-		submit_note(res, &r->client);
+		status = open_smarthost(r, res, i, submit_share(deadline, last - i + 1), o);
 		if (status == 0) {
 			r->open = true;
 			r->client.stream.deadline = deadline;
@@ -82,10 +112,16 @@ begin(struct relay *r, struct result *res, struct envelope *e, const struct smar
 			submit_give_up(res, o);
 	}
 	r->begun = status == 0;
-	r->stale = false;
 	if (status == -1 && next)
 		*o = *submit_worst(res, before);
 	return status;
+}
+
+/* What a transaction that is spoilt is answered with. */
+static int
+tell_spoilt(const struct relay *r, struct outcome *o)
+{
+	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_NONE, r->spoilt, "the envelope had to be repeated at the smarthost; nothing was sent");
 }
 
 /* Nothing can come of the transaction any more. */
@@ -93,39 +129,46 @@ static int
 spoil(struct relay *r, const char *why, struct outcome *o)
 {
 	r->spoilt = why;
-	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_NONE, why, "the envelope had to be repeated at the smarthost; nothing was sent");
-}
-
-/* MAIL once more on the connection that stands. */
-static int
-begin_again(struct relay *r, struct envelope *e, struct outcome *o)
-{
-	r->begun = false;
-	if (client_reset(&r->client, o) == -1 || client_mail(&r->client, e, r->size, r->eight_bit, o) == -1)
-		return -1;
-	r->begun = true;
-	r->stale = false;
-	return 0;
+	return tell_spoilt(r, o);
 }
 
 /*
- * Repeats the envelope as far as it was taken, on the same connection, or on a new one to the same smarthost: after a verdict on a recipient no other may be
- * tried (CONTRACT section 5).
+ * MAIL once more: on the connection that stands, where the smarthost takes RSET, or on a new one to the same smarthost: after a verdict on a recipient no other may
+ * be tried (CONTRACT section 5). -1: spoilt, o.
  */
 static int
-repeat(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
+mail_again(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
 {
 	const struct smarthost *host = r->client.host;
 
-	if (r->open && r->begun && !is_lost(r) && begin_again(r, e, o) == -1 && !is_lost(r)) {
-		r->spoilt = "the smarthost did not take the sender again";
-		return -1;	/* by a verdict, which is the answer */
+	check(r);
+	if (r->open && r->begun) {
+		bool reset = client_reset(&r->client, o) == 0;
+
+		r->begun = reset && client_mail(&r->client, e, r->size, r->eight_bit, o) == 0;
+		if (reset && !r->begun && !is_lost(r)) {
+			r->spoilt = "the smarthost did not take the sender again";
+			return -1;	/* by a verdict, which is the answer */
+		}
 	}
-	if (!r->begun || is_lost(r)) {
-		trace_note(r->trace, "the envelope is repeated on a new connection");
-		if (begin(r, res, e, host, started, o) == -1)
-			return spoil(r, "the connection was lost, and it could not be begun again", o);
-	}
+	if (r->begun)
+		return 0;
+	trace_note(r->trace, "the envelope is repeated on a new connection");
+	if (begin(r, res, e, host, started, o) == 0)
+		return 0;
+	if (o->stage >= STAGE_MAIL)
+		return spoil(r, "the smarthost did not take the sender again", o);
+	r->spoilt = "the connection was lost, and could not be made again";
+	return -1;
+}
+
+/* Repeats the envelope as far as it was taken. -1: spoilt, o. */
+static int
+repeat(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
+{
+	if (mail_again(r, res, e, started, o) == -1)
+		return -1;
+	r->stale = false;
 	for (size_t i = 0; i < e->count; i++)
 		if (e->rcpt[i].state == RCPT_TAKEN && client_rcpt(&r->client, e, i, o) == -1) {
 			envelope_revive(e, i, RCPT_TAKEN);	/* as the caller was told */
@@ -134,44 +177,30 @@ repeat(struct relay *r, struct result *res, struct envelope *e, msec started, st
 	return 0;
 }
 
-/* A password that was refused is not tried again at each message: accounts are locked for less. */
-static void
-remember_refusal(struct relay *r, const struct outcome *o)
-{
-	if (o->stage == STAGE_AUTH && o->code >= 500) {
-		r->refusal = *o;
-		r->refused_until = clock_now() + REFUSED_MS;
-	}
-}
-
 int
 relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t size, bool eight_bit, struct outcome *o)
 {
 	msec started;
 	int status = -1;
 
-	r->left = 1000 * (msec)r->config->timeout;
+	if (!r->one_job)
+		r->left = 1000 * (msec)r->config->timeout;
 	r->spoilt = NULL;
+	r->stale = false;
 	r->size = size;
 	r->eight_bit = eight_bit;
 	started = start(r);
-	if (started < r->refused_until) {
-		*o = r->refusal;
-		return -1;
-	}
 	*o = (struct outcome){0};
-	if (r->open && !client_usable(&r->client))
-		hang_up(r);
+	check(r);
 	if (r->open) {
 		res->smarthost = r->client.host;
 		status = client_mail(&r->client, e, size, eight_bit, o);
 		r->begun = status == 0;
-		r->stale = false;
-		if (status == -1 && (is_lost(r) || (outcome_temporary(o) && r->config->smarthosts > 1)))
+		if (status == -1 && o->cause != CAUSE_TIMEOUT && (is_lost(r) || (outcome_temporary(o) && r->config->smarthosts > 1)))
 			hang_up(r);
 	}
-	if (!r->open && (status = begin(r, res, e, NULL, started, o)) == -1)
-		remember_refusal(r, o);
+	if (!r->open)
+		status = begin(r, res, e, NULL, started, o);
 	stop(r, started, res);
 	return status;
 }
@@ -190,6 +219,7 @@ ask_for_utf8(struct relay *r, struct result *res, struct envelope *e, size_t i, 
 static int
 ask(struct relay *r, struct result *res, struct envelope *e, size_t i, msec started, struct outcome *o)
 {
+	check(r);
 	if (r->open && client_rcpt(&r->client, e, i, o) == 0)
 		return 0;
 	if (r->open && (!is_lost(r) || o->cause == CAUSE_TIMEOUT))
@@ -205,7 +235,7 @@ relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i, st
 
 	*o = (struct outcome){0};
 	if (r->spoilt != NULL)
-		(void)spoil(r, r->spoilt, o);
+		(void)tell_spoilt(r, o);
 	else if (ask_for_utf8(r, res, e, i, started, o) == 0)
 		status = ask(r, res, e, i, started, o);
 	stop(r, started, res);
@@ -224,7 +254,8 @@ send_message(struct relay *r, struct result *res, struct envelope *e, struct mes
 	bool eight_bit = true;
 
 	for (;;) {
-		if ((!r->open || r->stale || !client_usable(&r->client)) && repeat(r, res, e, started, o) == -1)
+		check(r);
+		if ((!r->open || r->stale) && repeat(r, res, e, started, o) == -1)
 			return -1;
 		if (client_fit(&r->client, e, m, &eight_bit, o) == -1)
 			return -1;
@@ -254,7 +285,7 @@ relay_message(struct relay *r, struct result *res, struct envelope *e, struct me
 	r->left += 1000 * (msec)(message_size(m) / 65536);
 	started = start(r);
 	if (r->spoilt != NULL)
-		(void)spoil(r, r->spoilt, o);
+		(void)tell_spoilt(r, o);
 	else {
 		status = send_message(r, res, e, m, started, o);
 		if (status == -1 && may_repeat(r, o))
@@ -280,6 +311,7 @@ relay_reset(struct relay *r)
 	struct outcome o;
 	msec started;
 
+	check(r);
 	if (!r->begun || !r->open)
 		return;
 	if (r->left < FLOOR_MS)
@@ -295,4 +327,6 @@ void
 relay_close(struct relay *r)
 {
 	hang_up(r);
+	free(r->refused);
+	r->refused = NULL;
 }

@@ -14,6 +14,12 @@
 #include "smtp/client.h"
 #include "submit.h"
 
+/* A password that was refused: until then sign-in fails as it did, untried. */
+struct relay_refusal {
+	msec until;
+	struct outcome outcome;
+};
+
 struct relay {
 	const struct config *config;
 	struct trace *trace;
@@ -22,14 +28,14 @@ struct relay {
 	bool begun;		/* it has taken a MAIL that no message and no RSET has ended */
 	const char *spoilt;	/* why nothing can come of the transaction any more, or NULL. Static text */
 	bool stale;		/* the envelope there is not the one here any more: it is repeated before the message */
-	msec refused_until;	/* until then sign-in fails as it did, untried */
-	struct outcome refusal;
+	bool one_job;		/* timeout bounds all transactions together, not each */
+	struct relay_refusal *refused;	/* for each smarthost */
 	bool eight_bit;		/* what MAIL said */
 	uint64_t size;
 	msec left;		/* of the transaction's time */
 };
 
-/* c and t are borrowed. */
+/* c and t are borrowed. The caller ends r with relay_close(). */
 void relay_init(struct relay *r, const struct config *c, struct trace *t);
 
 /*

@@ -181,7 +181,7 @@ static bool
 may_notify(const struct delivery *d)
 {
 	const struct outcome *o = &d->result.outcome;
-	bool unreachable = o->status != 0 && o->stage >= STAGE_LOOKUP && o->stage <= STAGE_AUTH;
+	bool unreachable = o->status != 0 && (o->stage == STAGE_SECRET || (o->stage >= STAGE_LOOKUP && o->stage <= STAGE_AUTH));
 
 	return d->opt.errors >= ERRORS_MAIL && d->result.envelope != NULL && !unreachable && notice_wanted(&d->envelope, &d->message);
 }
@@ -190,14 +190,15 @@ may_notify(const struct delivery *d)
 static bool
 notify(struct delivery *d)
 {
-	struct result *r = &d->result;
 	msec soonest = clock_now() + NOTICE_MIN;
+	struct notify_way way = {
+		.config = &d->config, .aliases = &d->aliases, .host = d->host, .deadline = d->deadline > soonest ? d->deadline : soonest, .trace = &d->trace,
+	};
 	struct buf text = {0};
 	int status;
 
-	report_text(&text, r);
-	status = notify_sender(r, &d->message, &d->config, &d->aliases, d->host, buf_str(&text), d->deadline > soonest ? d->deadline : soonest,
-	    &d->trace);
+	report_text(&text, &d->result);
+	status = notify_sender(&d->result, &d->message, buf_str(&text), &way);
 	buf_free(&text);
 	return status == 0;
 }

@@ -218,7 +218,7 @@ make_sender(struct envelope *e, const struct envelope_source *src, const struct 
 	int result = choose_domain(e, src, o);
 
 	if (result == 0 && src->from != NULL)
-		result = path_of(&from, NULL, src->from, e, NULL, &option_from, o);
+		result = path_of(&from, NULL, src->from, e, src->host, &option_from, o);
 	if (result == 0) {
 		if (e->domain != NULL && address_check(e->user, e->domain) == NULL)
 			e->default_sender = address_path(e->user, e->domain);
@@ -261,27 +261,46 @@ collect(struct envelope *e, const struct envelope_source *src, const struct mess
 	int result = 0;
 
 	if (src->local_to != NULL)
-		result = path_of(&local_to, NULL, src->local_to, e, NULL, &option_local_to, o);
+		result = path_of(&local_to, NULL, src->local_to, e, src->host, &option_local_to, o);
 	if (result == 0)
 		result = recipients_collect(e, src, local_to, m, o);
 	free(local_to);
 	return result;
 }
 
-/* True where the smarthost has taken it already. */
-static bool
-is_taken(const struct envelope *e, const char *path)
+static void
+free_recipient(struct recipient *r)
 {
-	for (size_t i = 0; i < e->count; i++)
-		if (e->rcpt[i].state == RCPT_TAKEN && address_same(e->rcpt[i].path, path))
+	free(r->path);
+	free(r->original);
+	free(r->orcpt);
+	free(r->fate);
+	*r = (struct recipient){0};
+}
+
+/* True where the smarthost has taken it already. One that has failed is forgotten. */
+static bool
+is_taken(struct envelope *e, const char *path)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		if (!address_same(e->rcpt[i].path, path))
+			continue;
+		if (e->rcpt[i].state == RCPT_TAKEN)
 			return true;
+		free_recipient(&e->rcpt[i]);
+		e->count--;
+		memmove(&e->rcpt[i], &e->rcpt[i + 1], (e->count - i) * sizeof(*e->rcpt));
+		break;
+	}
 	return false;
 }
 
-/* Moves the recipients of one to e, but for those that were taken already. */
-static void
+/* Moves the recipients of one to e, but for those that were taken already. How many. */
+static size_t
 append(struct envelope *e, struct envelope *one)
 {
+	size_t added = 0;
+
 	for (size_t i = 0; i < one->count; i++) {
 		if (is_taken(e, one->rcpt[i].path))
 			continue;
@@ -291,11 +310,13 @@ append(struct envelope *e, struct envelope *one)
 		}
 		e->rcpt[e->count++] = one->rcpt[i];
 		one->rcpt[i] = (struct recipient){0};
+		added++;
 	}
+	return added;
 }
 
 int
-envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, struct outcome *o)
+envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, size_t *first, struct outcome *o)
 {
 	struct envelope_source source = *src;
 	struct envelope one = {.domain = e->domain != NULL ? mem_dup(e->domain) : NULL};
@@ -313,7 +334,9 @@ envelope_add(struct envelope *e, const struct envelope_source *src, const char *
 	if (result == 0)
 		result = collect(&one, &source, NULL, o);
 	if (result == 0)
-		append(e, &one);
+		*first = append(e, &one);
+	if (result == 0)
+		*first = e->count - *first;
 	envelope_free(&one);
 	free(argument);
 	return result;
@@ -385,12 +408,8 @@ envelope_fail_rest(struct envelope *e)
 void
 envelope_free(struct envelope *e)
 {
-	for (size_t i = 0; i < e->count; i++) {
-		free(e->rcpt[i].path);
-		free(e->rcpt[i].original);
-		free(e->rcpt[i].orcpt);
-		free(e->rcpt[i].fate);
-	}
+	for (size_t i = 0; i < e->count; i++)
+		free_recipient(&e->rcpt[i]);
 	free(e->rcpt);
 	free(e->bad);
 	free(e->sender);

@@ -29,7 +29,7 @@ struct recipient {
 
 struct envelope {
 	char *sender;		/* local@domain, checked; "" is the null sender */
-	bool sender_is_local;	/* it was a bare name, or made from the user's: mail to it is for the aliases first */
+	bool sender_is_local;	/* it was a bare name, or at localhost or this host without a dot, or made from the user's: mail to it is for the aliases first */
 	struct recipient *rcpt;
 	size_t count;
 	size_t size;
@@ -72,11 +72,11 @@ int envelope_make(struct envelope *e, const struct envelope_source *src, const s
 
 /*
  * The same in steps, for a dialogue that gives one address at a time (-bs). envelope_begin(): the sender, src->sender; no recipients. -1: o (64 it is no address, 78).
- * envelope_add(): one more recipient, through the aliases: what was added is from the former e->count on, nothing where all of it is RCPT_TAKEN already. -1: o, and
- * nothing was added.
+ * envelope_add(): one more recipient, through the aliases: what was added is from *first on, nothing where all of it is RCPT_TAKEN already. Who has failed under the same
+ * address is asked anew. -1: o, and nothing was added.
  */
 int envelope_begin(struct envelope *e, const struct envelope_source *src, struct outcome *o);
-int envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, struct outcome *o);
+int envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, size_t *first, struct outcome *o);
 
 /* Whether a From that has to be made for this header can be made. -1: 78. */
 int envelope_check_from(const struct envelope *e, const struct header *h, struct outcome *o);

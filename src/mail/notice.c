@@ -1,7 +1,7 @@
 /*
  * The notice of failure to a sender. See notice.h.
  *
- * Owns the three parts of a report (RFC 6522) and the fields of RFC 3464 sections 2.2 and 2.3, Whatever comes from outside is written by one of add_clean(), add_whole(), add_printable() and
+ * Owns the three parts of a report (RFC 6522) and the fields of RFC 3464 sections 2.2 and 2.3. Whatever comes from outside is written by one of add_clean(), add_whole(), add_printable() and
  * add_utf8(), none of which lets a line end through; but for the returned message, whose octets are told apart by a boundary that nobody
  * can know before.
  */
@@ -291,7 +291,7 @@ put_words(struct writer *w, const char *returned)
 		buf_puts(&b, "\r\n\r\nThe reason:\r\n");
 		add_lines(&b, w->n->text);
 	}
-	buf_printf(&b, "\r\n\r\nIt will not be tried again.%s\r\n", returned);
+	buf_printf(&b, "\r\n\r\nIt is not tried again from here.%s\r\n", returned);
 	put_buf(w, &b);
 	buf_free(&b);
 }

@@ -26,6 +26,7 @@ struct work {
 	bool resent;
 	bool signature;		/* there is a DKIM-Signature */
 	const char *domain;	/* completes bare names; NULL: there is none */
+	bool configured;	/* it is the configuration's, not only that of the sender */
 };
 
 /* The newest block of Resent- fields: the first of each up to one that comes again, or to a Received field. */
@@ -159,7 +160,7 @@ complete(const struct work *w, size_t i)
 		const struct mailbox *m = &list.mailbox[k];
 		char *path;
 
-		if (!address_is_bare(m->domain, w->r->host))
+		if (!address_is_bare(m->domain, w->r->host) || (m->domain != NULL && !w->configured))
 			continue;
 		if (m->domain == NULL) {
 			buf_add(&out, body + done, m->spec.end - done);
@@ -442,6 +443,7 @@ repair_header(struct message *m, const struct repair *r)
 	char *reply_to = NULL;
 	size_t i;
 
+	w.configured = valid_domain(r->domain, false) != NULL;
 	w.resent = has_resent(w.h);
 	w.signature = header_find(w.h, "DKIM-Signature", 0) >= 0;
 	drop_unwanted(w.h);

@@ -10,7 +10,7 @@
 
 struct repair {
 	const char *domain;		/* completes bare names, and the Message-ID */
-	const char *host;		/* this host's name: addresses at it, where it has no dot, and at localhost are completed as bare names are. NULL: not known */
+	const char *host;		/* this host's name: addresses at it, where it has no dot, and at localhost get the domain as bare names do. NULL: not known */
 	const char *sender;		/* address for a From that has to be made; not empty. NULL: none is known, and there is a From */
 	const char *full_name;		/* its display name, raw; NULL or "": none */
 	const char *override_from;	/* the address to put into From (override-from), or NULL */

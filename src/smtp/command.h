@@ -29,7 +29,7 @@ bool command_is_foreign(const char *line);
 /* Adds what HELP says: of one verb, of none (VERB_UNKNOWN) a summary. Lines end in LF, the last one too. */
 void command_help(struct buf *b, enum verb verb);
 
-/* "Syntax: MAIL FROM:<address> [parameters]"; static text. */
+/* "MAIL FROM:<address> [SIZE=n] ..."; static text. */
 const char *command_syntax(enum verb verb);
 
 /* What MAIL and RCPT say. Ended by command_free(). */

@@ -30,8 +30,8 @@ fill(struct intake *in)
 
 	if (in->at < in->len)
 		return INTAKE_OK;
-	if (in->waiting != NULL)
-		in->waiting(in->arg);
+	if (in->waiting != NULL && !in->waiting(in->arg))
+		in->ended = true;
 	deadline = clock_now() + in->idle;
 	for (;;) {
 		if (in->ended)

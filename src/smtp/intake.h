@@ -17,7 +17,7 @@ enum intake_result { INTAKE_OK, INTAKE_END, INTAKE_IDLE, INTAKE_TOO_LONG, INTAKE
 struct intake {
 	int fd;
 	int idle;		/* milliseconds that a read may wait */
-	void (*waiting)(void *arg);	/* called before each wait: nothing may be held back then */
+	bool (*waiting)(void *arg);	/* called before each wait: nothing may be held back then. False: nobody waits any more */
 	void *arg;
 	bool ended;		/* end of input, or an error: then errno is kept in error */
 	int error;

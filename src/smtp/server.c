@@ -35,7 +35,7 @@ struct server {
 	struct outcome reading;		/* what became of that */
 	bool basic;			/* HELO, not EHLO: the caller has no way to ask for SMTPUTF8 */
 	bool begun;			/* MAIL was taken */
-	bool unbegun;			/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
+	bool sender_refused;			/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
 	size_t asked;			/* RCPT that were not refused for their form */
 	size_t bad;
 	size_t transactions;
@@ -63,10 +63,13 @@ flush(struct server *s)
 }
 
 /* The caller is about to be waited for. */
-static void
+static bool
 before_wait(void *arg)
 {
-	flush(arg);
+	struct server *s = arg;
+
+	flush(s);
+	return !s->over;
 }
 
 /* Octets of text that go into one line: cut at a blank where there is one. */
@@ -129,7 +132,7 @@ refuse_syntax(struct server *s, int code, enum verb verb, const char *why)
 static void
 refuse_order(struct server *s, const char *text)
 {
-	if (s->unbegun)
+	if (s->sender_refused)
 		reply(s, 503, "5.5.1", text);
 	else
 		refuse(s, 503, "5.5.1", text);
@@ -177,7 +180,7 @@ static void
 finish(struct server *s)
 {
 	s->result.envelope = &s->envelope;
-	s->result.status = s->result.word != NULL ? EX_OK : submit_status(&s->result);
+	s->result.status = s->result.word != NULL ? s->status : submit_status(&s->result);
 	s->setup->finished(s->setup->arg, &s->result);
 	s->transactions++;
 	submit_free(&s->result);
@@ -192,7 +195,7 @@ finish(struct server *s)
 static void
 drop(struct server *s)
 {
-	s->unbegun = false;
+	s->sender_refused = false;
 	if (s->reader != NULL)
 		forget_message(s);
 	if (!s->begun)
@@ -268,21 +271,11 @@ do_ehlo(struct server *s, enum verb verb, const char *name)
 	buf_free(&b);
 }
 
-static bool
-is_8bit(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s > 127)
-			return true;
-	return false;
-}
-
 static void
 begin_transaction(struct server *s, struct path_command *p)
 {
 	struct outcome o = {0};
 
-	s->unbegun = false;
 	s->source.sender = p->null ? "<>" : p->path;
 	s->result.started = clock_now();
 	if (s->setup->trouble->status != 0) {
@@ -290,7 +283,7 @@ begin_transaction(struct server *s, struct path_command *p)
 		memset(&s->envelope, 0, sizeof(s->envelope));
 		s->envelope.sender = mem_dup("");
 	} else if (envelope_begin(&s->envelope, &s->source, &o) == 0) {
-		s->envelope.utf8 = p->utf8 || is_8bit(p->path) || is_8bit(s->envelope.sender);
+		s->envelope.utf8 = p->utf8 || address_is_utf8(p->path) || address_is_utf8(s->envelope.sender);
 		s->envelope.requiretls = s->setup->requiretls || s->setup->config->requiretls;
 		s->envelope.ret = p->ret;
 		s->envelope.envid = s->envid = p->envid;
@@ -303,7 +296,7 @@ begin_transaction(struct server *s, struct path_command *p)
 	} else if (s->envelope.sender == NULL)
 		s->envelope.sender = mem_dup("");
 	fail_transaction(s, &o, "5.1.7");
-	s->unbegun = o.cause != CAUSE_BAD_ADDRESS;
+	s->sender_refused = o.cause != CAUSE_BAD_ADDRESS;
 }
 
 static void
@@ -317,10 +310,11 @@ do_mail(struct server *s, const char *argument)
 		refuse_order(s, "A message is begun already; RSET gives it up");
 		return;
 	}
+	s->sender_refused = false;
 	code = command_path(&p, VERB_MAIL, argument, &why);
 	if (code != 0)
 		refuse_syntax(s, code, VERB_MAIL, why);
-	else if (is_8bit(p.path) && !p.utf8 && !s->basic)
+	else if (address_is_utf8(p.path) && !p.utf8 && !s->basic)
 		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8");
 	else
 		begin_transaction(s, &p);
@@ -374,19 +368,19 @@ ask_recipients(struct server *s, size_t first, const struct path_command *p)
 static void
 add_recipient(struct server *s, const struct path_command *p)
 {
-	size_t before = s->envelope.count;
+	size_t first;
 	struct outcome o = {0};
 
-	if (before >= SERVER_RCPT_MAX) {
+	if (s->envelope.count >= SERVER_RCPT_MAX) {
 		reply(s, 452, "4.5.3", "Too many recipients; the others take another message");
 		return;
 	}
-	if (envelope_add(&s->envelope, &s->source, p->path, &o) == -1) {
+	if (envelope_add(&s->envelope, &s->source, p->path, &first, &o) == -1) {
 		answer_failure(s, &o, "5.1.3");
 		return;
 	}
 	s->asked++;
-	ask_recipients(s, before, p);
+	ask_recipients(s, first, p);
 }
 
 static void
@@ -403,7 +397,7 @@ do_rcpt(struct server *s, const char *argument)
 	code = command_path(&p, VERB_RCPT, argument, &why);
 	if (code != 0)
 		refuse_syntax(s, code, VERB_RCPT, why);
-	else if (is_8bit(p.path) && !s->envelope.utf8 && !s->basic)
+	else if (address_is_utf8(p.path) && !s->envelope.utf8 && !s->basic)
 		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8 at MAIL");
 	else
 		add_recipient(s, &p);
@@ -594,7 +588,7 @@ do_line(struct server *s, const char *line, size_t len, bool crlf)
 	if (verb == VERB_UNKNOWN && command_is_foreign(line)) {
 		reply(s, 421, "4.7.0", "This is SMTP, and that was not; closing");
 		end(s, EX_USAGE);
-	} else if (strlen(line) < len || (is_8bit(line) && !path))
+	} else if (strlen(line) < len || (address_is_utf8(line) && !path))
 		refuse_line(s, verb, 501, "An octet in it that no command may have");
 	else if (!path && len + 2 > COMMAND_LINE_MAX)
 		refuse_line(s, verb, 500, "The line is too long");

@@ -636,15 +636,15 @@ begin(struct fixture *f, const char *sender)
 static void
 adds(struct fixture *f, const char *recipient, const char *want)
 {
-	size_t before = f->e.count;
+	size_t before = f->e.count, first;
 	struct buf b = {0};
 
-	if (envelope_add(&f->e, &f->src, recipient, &f->o) != 0)
+	if (envelope_add(&f->e, &f->src, recipient, &first, &f->o) != 0)
 		fail_msg("%s: %s: %s", recipient, f->o.what, f->o.why);
 	assert_true(f->e.count >= before);	/* nobody who was there is gone */
 	buf_puts(&b, "");
-	for (size_t i = before; i < f->e.count; i++) {
-		buf_printf(&b, "%s%s%s", i == before ? "" : " ", f->e.rcpt[i].path, f->e.rcpt[i].state == RCPT_FAILED ? "!" : "");
+	for (size_t i = first; i < f->e.count; i++) {
+		buf_printf(&b, "%s%s%s", i == first ? "" : " ", f->e.rcpt[i].path, f->e.rcpt[i].state == RCPT_FAILED ? "!" : "");
 		if (f->e.rcpt[i].state == RCPT_PENDING)
 			f->e.rcpt[i].state = RCPT_TAKEN;
 	}
@@ -705,12 +705,13 @@ a_bad_recipient_changes_nothing(void **state)
 		"<b@y", "b@y, c@z", "<b@y,c@z>", "b c", "b@", "<b@-/y>", "G:;", "G:b@y,c@z;", "", " ", "<>", "b@y\r\nDATA", "\"b@y", "b@y (c",
 	};
 	struct fixture *f = *state;
+	size_t first;
 
 	assert_int_equal(begin(f, "<a@x>"), 0);
 	adds(f, "<keep@x>", "keep@x");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		f->o = (struct outcome){0};
-		if (envelope_add(&f->e, &f->src, cases[i], &f->o) != -1)
+		if (envelope_add(&f->e, &f->src, cases[i], &first, &f->o) != -1)
 			fail_msg("\"%s\" is taken", cases[i]);
 		assert_int_equal(f->o.status, EX_USAGE);
 		assert_int_equal(f->o.cause, CAUSE_BAD_ADDRESS);
@@ -724,6 +725,7 @@ static void
 added_through_the_aliases(void **state)
 {
 	struct fixture *f = *state;
+	size_t first;
 
 	add_alias(f, "nowhere", "/dev/null");
 	add_alias(f, "root", "admin@example.com");
@@ -744,14 +746,14 @@ added_through_the_aliases(void **state)
 	f->src.local_to = NULL;
 	f->src.host = "zoo";
 	assert_int_equal(begin(f, "<a@x>"), 0);
-	assert_int_equal(envelope_add(&f->e, &f->src, "<postmaster>", &f->o), -1);
+	assert_int_equal(envelope_add(&f->e, &f->src, "<postmaster>", &first, &f->o), -1);
 	assert_int_equal(f->o.cause, CAUSE_NO_DOMAIN);
 	assert_int_equal(f->o.status, EX_CONFIG);
 }
 
 /*
- * Verdicts come between. Who was refused may be asked for again, any number of times; whether that counts as new or not, nobody else is taken for one who was
- * there, and who was taken stays so.
+ * Verdicts come between. Who was refused may be asked for again, any number of times, and stands there once; nobody else is taken for one who was there, and who was
+ * taken stays so.
  */
 static void
 added_after_verdicts(void **state)
@@ -764,17 +766,19 @@ added_after_verdicts(void **state)
 	adds(f, "<good@y>", "good@y");
 	adds(f, "<good@y>", "");
 	for (int i = 0; i < 4; i++) {
-		size_t before = f->e.count;
+		size_t before = f->e.count, first;
 		char other[32];
 
-		assert_int_equal(envelope_add(&f->e, &f->src, i < 3 ? "<bad@y>" : "nowhere", &f->o), 0);
+		assert_int_equal(envelope_add(&f->e, &f->src, i < 3 ? "<bad@y>" : "nowhere", &first, &f->o), 0);
 		assert_true(f->e.count >= before);
-		for (; before < f->e.count; before++)
-			envelope_fail(&f->e, before, &no);
+		assert_int_equal(first, f->e.count - 1);
+		for (; first < f->e.count; first++)
+			envelope_fail(&f->e, first, &no);
 		(void)snprintf(other, sizeof(other), "other%d@y", i);
 		adds(f, other, other);
 	}
 	adds(f, "<good@y>", "");
+	assert_int_equal(f->e.count, 7);
 	assert_int_equal(envelope_count(&f->e, RCPT_TAKEN), 5);
 	assert_int_equal(envelope_count(&f->e, RCPT_PENDING), 0);
 }

@@ -512,10 +512,11 @@ silence(void **state)
 	}
 }
 
-static void
+static bool
 count(void *arg)
 {
 	++*(unsigned *)arg;
+	return true;
 }
 
 /* Whoever holds something back is told before each wait, and not while there is something to take. */

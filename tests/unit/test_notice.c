@@ -222,7 +222,7 @@ the_notice_is_a_report_in_three_parts(void **state)
 	    "This is sendmail-submit on host.example.com.\r\n\r\nYour message could not be sent to:\r\n\r\n    bob@example.net\r\n\r\n"
 	    "The reason:\r\n\r\n    sendmail: smtp.example.com refused <bob@example.net>: 550 5.1.1 No such\r\n"
 	    "    user. Likely cause: the address does not exist. Remedy: check it.\r\n\r\n"
-	    "It will not be tried again. The message is returned below.\r\n");
+	    "It is not tried again from here. The message is returned below.\r\n");
 	assert_string_equal(w->part[1], "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; host.example.com\r\n"
 	    "Arrival-Date: Wed, 15 Nov 2023 00:42:20 +0230\r\n\r\nFinal-Recipient: rfc822; bob@example.net\r\nAction: failed\r\n"
 	    "Status: 5.1.1\r\nRemote-MTA: dns; smtp.example.com\r\nDiagnostic-Code: smtp; 550 5.1.1 No such user\r\n"
