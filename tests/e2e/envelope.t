@@ -154,6 +154,10 @@ SKIP: {
 		is(from($_[0]), 'Shop <www-data@u.example>', 'From');
 		like(($_[0]->server->messages)[0]{data}, qr/^Cc: x\@u\.example, "a b"\@u\.example \(c\), y\@3f2a\r$/m, 'Cc: only what means this host');
 	});
+	sends('no domain is guessed for it from the sender', "To: bob\@example.net\nFrom: me\@gmail.example\nCc: root\@localhost, x\@3f2a1b9c0d1e, admin\n", 'me@gmail.example', %container, user => undef, tls => 'none',
+	    argv => ['-f', 'me@gmail.example', 'bob@example.net'], also => sub {
+		like(($_[0]->server->messages)[0]{data}, qr/^Cc: root\@localhost, x\@3f2a1b9c0d1e, admin\@gmail\.example\r$/m, 'addresses stay');
+	});
 	sends('mutt in a container', "To: bob\@example.net\nFrom: bob\@3f2a1b9c0d1e\n", 'bob@u.example', %container, argv => ['-f', 'bob@3f2a1b9c0d1e', '-t']);
 	sends('a host name with a dot is known to others', "To: bob\@example.net\nFrom: bob\@h1.example.org\n", 'bob@h1.example.org', wrap => world(host => 'h1.example.org'), argv => ['-f', 'bob@h1.example.org', '-t'],
 	    top => {domain => 'd.example', hostname => undef}, also => sub { is(from($_[0]), 'bob@h1.example.org', 'From') });

@@ -15,7 +15,7 @@ my $pid = fork // die "fork: $!";
 
 if ($pid == 0) {
 	$SIG{CHLD} = 'IGNORE';
-	alarm 120;
+	alarm 280;
 	while (my $peer = $listener->accept) {
 		next if fork;
 		POSIX::dup2(fileno $peer, $_) for 0, 1;

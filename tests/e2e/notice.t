@@ -118,6 +118,24 @@ told('the notice is refused', argv => ['-oee', '-f', 'nobody@example.net', 'nobo
 told('the smarthost cannot be reached', rules => ['auth reply "535 5.7.8 No"'], exit => 77, err => [qr/535/], also => sub {
 	is(scalar(() = $_[0]->server->auth), 1, 'it is not tried a second time');
 });
+{
+	my $dir = scratch();
+
+	told('the password cannot be had', host => {password => undef, 'password-command' => "echo x >>$dir/calls; exit 1"}, exit => 78, err => [qr/password/], also => sub {
+		is(slurp("$dir/calls"), "x\n", 'and is asked for once');
+	});
+}
+told('the sender is local, and his alias leads nowhere', argv => ['-oem', '-f', 'root', 'nobody@example.net'], top => {aliases => spew(scratch() . '/aliases', "root: |/bin/true\n", 0644)}, also => sub {
+	is(scalar(() = $_[0]->server->auth), 1, 'no connection for nobody');
+});
+{
+	my ($locked, $live) = (smarthost(rules => ['auth reply "535 5.7.8 No"']), smarthost(rules => \@no));
+
+	check 'of several smarthosts the one that has answered', argv => ['-oem', '-f', 'me@example.com', 'nobody@example.net'], server => $live, exit => 67, err => [], log => {notice => 'sent'},
+	    conf => conf({log => '@LOG@', domain => 'example.com', hostname => 'client.example.com'}, section($locked, title => 'locked'), section($live, title => 'live')), also => sub {
+		is(scalar(() = $locked->auth), 1, 'the refused password is not tried again');
+	    };
+}
 told('nothing was read', argv => ['-oem', '-Z'], exit => 64, err => [qr/-Z/]);
 told('no recipients', argv => ['-oem', '-t'], stdin => "Subject: x\n\nx\n", exit => 65, err => [qr/no recipients/]);
 told('-oeq tells nothing', argv => ['-oeq', '-f', 'me@example.com', 'nobody@example.net'], err => []);

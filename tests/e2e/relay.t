@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 'tests/e2e/lib';
 use E2E;
+use IO::Socket::INET;
 
 my @message = ('From: a@example.com', 'To: b@example.net', 'Subject: test', '', 'Hello', '.');
 my ($mail, $rcpt, $second) = ('MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'RCPT TO:<c@example.net>');
@@ -46,6 +47,17 @@ my $data = ['DATA', qr/^354 /];
 my $text = [join("\r\n", @message), qr/^250 2\.0\.0 /];
 my @good = ([$mail, qr/^250 /], [$rcpt, qr/^250 /], $data, $text);
 
+# Waits until the smarthost has ended the first connection.
+my $gone = [sub {
+	my ($talk) = @_;
+
+	for (1 .. 3000) {
+		last if $talk->{run}->server->dialogue =~ /^1 \S+ #: end/m;
+		select undef, undef, undef, 0.01;
+	}
+	select undef, undef, undef, 0.05;	# and the system has told us
+}];
+
 sub connections { return scalar(() = $_[0]->server->dialogue =~ /^\d+ \S+ #: connection from/mg) }
 
 # --- verdicts go through as they are
@@ -82,14 +94,14 @@ conversation('421 at the end of the message', [@good[0 .. 2], [join("\r\n", @mes
 
 # --- lost connections
 
-conversation('lost between two messages', [@good, [sub { select undef, undef, undef, 0.3 }], @good], rules => ['dot conn=1 pass close'], sent => 2, also => sub {
+conversation('lost between two messages', [@good, $gone, @good], rules => ['dot conn=1 pass close'], sent => 2, also => sub {
 	is(connections($_[0]), 2, 'opened again');
 });
 conversation('lost, and only seen at MAIL', [@good, @good], rules => ['mail#2 conn=1 close'], sent => 2);
 conversation('lost at RCPT', [[$mail, qr/^250 /], [$rcpt, qr/^250 /], [$second, qr/^250 /], $data, $text], rules => ['rcpt#2 conn=1 close'], sent => 1, also => sub {
 	is(join(' ', @{($_[0]->server->messages)[0]{env}{rcpt}}), '<b@example.net> <c@example.net>', 'all recipients');
 });
-conversation('lost while the caller writes', [@good[0 .. 2], [sub { select undef, undef, undef, 0.3 }], $text], rules => ['rcpt conn=1 pass close'], sent => 1, also => sub {
+conversation('lost while the caller writes', [@good[0 .. 2], $gone, $text], rules => ['rcpt conn=1 pass close'], sent => 1, also => sub {
 	is(connections($_[0]), 2, 'the envelope was repeated');
 });
 conversation('lost at DATA', \@good, rules => ['data conn=1 close'], ext => '-CHUNKING', sent => 1);
@@ -99,7 +111,7 @@ conversation('lost after the dot: nobody knows', [@good[0 .. 2], [join("\r\n", @
 });
 conversation('repeated, and a recipient is not taken again', [[$mail, qr/^250 /], [$rcpt, qr/^250 /], [$second, qr/^451 4\.4\.2 /], $data, [join("\r\n", @message), qr/^451 4\.4\.2 .*not taken again/s], @good[0, 1], ['RSET', qr/^250/]],
     rules => ['rcpt#2 conn=1 close', 'rcpt##1 conn=2 reply "550 5.1.1 Gone"'], sent => 0);
-conversation('repeated while the caller writes, and a recipient is not taken again', [@good[0 .. 2], [sub { select undef, undef, undef, 0.3 }], [join("\r\n", @message), qr/^451 4\.4\.2 /], @good],
+conversation('repeated while the caller writes, and a recipient is not taken again', [@good[0 .. 2], $gone, [join("\r\n", @message), qr/^451 4\.4\.2 /], @good],
     rules => ['rcpt conn=1 pass close', 'rcpt##1 conn=2 reply "450 4.2.0 Later"'], sent => 1);
 conversation('one that was refused is not asked again', [[$mail, qr/^250 /], ['RCPT TO:<nobody@example.net>', qr/^550 /], [$rcpt, qr/^250 /], $data, $text],
     rules => ['rcpt@nobody* conn=1 reply "550 5.1.1 No"', 'rcpt@b@* conn=1 close'], sent => 1, also => sub {
@@ -111,9 +123,8 @@ conversation('lost at RSET', [[$mail, qr/^250 /], [$rcpt, qr/^250 /], ['RSET', q
 
 # --- it cannot be reached, or not be signed in to
 
-my $nobody = smarthost(tls => 'none', user => undef);
-my $port = $nobody->port;
-$nobody->stop;
+my $nobody = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp') or die "bind: $@";	# bound, but nobody listens
+my $port = $nobody->sockport;
 my $dead = "smarthost 'dead' {\nhost = '127.0.0.1'\nport = $port\ntls = 'none'\n}\n";
 
 conversation('nobody is there', [[$mail, qr/^451 4\.4\.1 cannot connect .*Likely cause: .*Remedy: /s], ['RCPT TO:<b@example.net>', qr/^503 /], [$mail, qr/^451 4\.4\.1 /]], server => 0,
@@ -126,9 +137,25 @@ conversation('certificate', [[$mail, qr/^451 4\.3\.5 .*certificate/s]], cert => 
 conversation('no STARTTLS', [[$mail, qr/^451 4\.3\.5 .*STARTTLS/s]], ext => '-STARTTLS');
 conversation('greylisted at the door', [[$mail, qr/^451 4\.4\.2 /], @good], rules => ['banner conn=1 reply "450 4.3.2 Later" close'], sent => 1);
 conversation('the password file is gone', [[$mail, qr/^451 4\.3\.5 .*password/s]], host => {password => undef, 'password-file' => '/nonexistent/password'});
-conversation('silent at MAIL, within timeout', [[$mail, qr/^451 4\.4\.2 .*deadline/s]], rules => ['mail stall'], top => {timeout => '1s'});
-conversation('silent at RCPT', [[$mail, qr/^250 /], [$rcpt, qr/^451 4\.4\.2 .*deadline|^451 4\.4\.2 /s]], rules => ['rcpt stall'], top => {timeout => '1s'});
-conversation('the time of the caller does not count', [[$mail, qr/^250 /], [sub { sleep 2 }], [$rcpt, qr/^250 /], [sub { sleep 2 }], $data, $text], top => {timeout => '3s'}, sent => 1);
+conversation('silent at MAIL, within timeout', [[$mail, qr/^451 4\.4\.2 .*deadline/s]], rules => ['mail stall'], top => {timeout => '4s'});
+conversation('silent at the second MAIL', [@good, [$mail, qr/^451 4\.4\.2 .*MAIL.*deadline/s]], rules => ['mail#2 stall'], top => {timeout => '4s'}, sent => 1, also => sub { is(connections($_[0]), 1, 'no time for another connection') });
+conversation('silent at RCPT', [[$mail, qr/^250 /], [$rcpt, qr/^451 4\.4\.2 .*RCPT.*deadline/s]], rules => ['rcpt stall'], top => {timeout => '4s'});
+conversation('the time of the caller does not count', [[$mail, qr/^250 /], [sub { sleep 3 }], [$rcpt, qr/^250 /], [sub { sleep 3 }], $data, $text], top => {timeout => '5s'}, sent => 1);
+
+# --- out of step: what nobody asked for is not taken for an answer
+
+my $stray = 'raw "250 2.1.5 ok\r\n250 2.0.0 extra\r\n"';
+my $pause = [sub { select undef, undef, undef, 0.3 }];
+conversation('an answer too many, then the message', [@good[0 .. 2], $pause, [join("\r\n", @message), qr/^554 5\.7\.1 Spam/]], rules => ["rcpt##1 conn=1 $stray", 'dot reply "554 5.7.1 Spam"'], also => sub {
+	is($_[0]->log->{status}, 'failed', 'the log too');
+	is(connections($_[0]), 2, 'a new connection');
+});
+conversation('an answer too many, then RCPT', [[$mail, qr/^250 /], [$rcpt, qr/^250 /], $pause, ['RCPT TO:<nobody@example.net>', qr/^550 5\.1\.1 /], [$second, qr/^250 /], $data, $text],
+    rules => ["rcpt##1 conn=1 $stray", 'rcpt@nobody@* reply "550 5.1.1 No"'], sent => 1, also => sub {
+	is(join(' ', @{($_[0]->server->messages)[0]{env}{rcpt}}), '<b@example.net> <c@example.net>', 'the right ones');
+});
+conversation('an answer too many, then another message', [@good, $pause, @good], rules => ['dot##1 conn=1 raw "250 2.0.0 ok\r\n250 2.0.0 extra\r\n"'], sent => 2, also => sub { is(connections($_[0]), 2, 'a new connection') });
+conversation('RSET is refused: a new connection', [@good[0 .. 2], [join("\r\n", @message[0 .. 3], "\xc3\xa4", '.'), qr/^250 /], [$mail, qr/^250 /], ['RSET', qr/^250 /], @good], rules => ['rset reply "502 5.5.1 not implemented"'], sent => 2);
 
 # --- the envelope repeated on the same connection
 
@@ -151,6 +178,12 @@ $live->stop;
 my ($busy, $idle) = (smarthost(rules => ['mail reply "451 4.3.0 Busy"']), smarthost());
 conversation('4xx at MAIL: the next', \@good, server => $idle, conf => conf({log => '@LOG@', domain => 'example.com', hostname => 'client.example.com'}, section($busy, title => 'busy'), section($idle, title => 'idle')), sent => 1);
 $idle->stop;
+my ($locked, $slow) = (smarthost(rules => ['auth reply "535 5.7.8 No"']), smarthost(rules => ['banner conn=1 reply "450 4.3.2 Busy" close', 'dot pass close']));
+conversation('a refused password is remembered for its smarthost alone', [[$mail, qr/^451 4\.3\.5 .*535/s], @good, $pause, @good], server => $slow,
+    conf => conf({log => '@LOG@', domain => 'example.com', hostname => 'client.example.com'}, section($locked, title => 'locked'), section($slow, title => 'slow')), sent => 2, also => sub {
+	is(scalar(() = $locked->auth), 1, 'it was tried once');
+	is(connections($_[0]), 3, 'the other each time');
+});
 my $refusing = smarthost(rules => ['mail reply "550 5.7.1 No"']);
 my $unused = smarthost();
 my ($first, $other) = (smarthost(rules => ['rcpt#2 close', 'connect conn=2- close']), smarthost());

@@ -190,7 +190,7 @@ said('after EHLO it is an error', ['EHLO x', "MAIL FROM:<\xc3\xb6\@example.com>"
 said('SMTPUTF8 that the smarthost lacks', ["MAIL FROM:<\xc3\xbc\@example.com> SMTPUTF8", 'MAIL FROM:<a@example.com> SMTPUTF8', "RCPT TO:<\xc3\xb6\@example.net>", 'RCPT TO:<b@example.net>', 'QUIT'],
     '220 553 250 553 250 221', ext => '-SMTPUTF8', also => sub { is(scalar(() = $_[0]->out =~ /^553 5\.6\.7 /mg), 2, '5.6.7') });
 said('SIZE: too much is told at MAIL where it is declared, else at the end', ['MAIL FROM:<a@example.com> SIZE=2000', 'MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'DATA', split(/\r\n/, $header), '',
-    ('x' x 70) x 30, '.', 'QUIT'], '220 552 250 250 354 552 221', ext => 'SIZE 1000', sent => 0, also => sub { is(scalar(() = $_[0]->out =~ /^552-?5?.*5\.3\.4 /mg) > 0, 1, '5.3.4') });
+    ('x' x 70) x 30, '.', 'QUIT'], '220 552 250 250 354 552 221', ext => 'SIZE 1000', sent => 0, also => sub { is(scalar(() = $_[0]->out =~ /^552[- ]5\.3\.4 the message is too large/mg), 2, '5.3.4') });
 said('requiretls of the configuration', ['MAIL FROM:<a@example.com>', 'QUIT'], '220 550 221', top => {requiretls => \'true'}, also => sub { like($_[0]->out, qr/^550-5\.7\.30 /m, '5.7.30') });
 said('requiretls that is offered', ['MAIL FROM:<a@example.com>', 'QUIT'], '220 250 221', top => {requiretls => \'true'}, ext => '+REQUIRETLS', also => sub {
 	like(join("\n", $_[0]->server->commands), qr/^MAIL .* REQUIRETLS/m, 'is asked for');
@@ -203,8 +203,6 @@ said('bare names, aliases, local-to', ['MAIL FROM:<cron>', 'RCPT TO:<root>', 'RC
 	is(recipients($message), 'x@example.org y@example.org admin@example.com', 'recipients, each once');
 	like($message->{data}, qr/^From: cron\@example\.com\r\nTo: root\@example\.com, team\@example\.com\r$/m, 'the header');
 });
-said('an alias of whom one is refused', ['MAIL FROM:<a@example.com>', 'RCPT TO:<team>', 'QUIT'], '220 250 550 221', rules => ['rcpt@y@* reply "550 5.1.1 User unknown"'],
-    top => {aliases => spew(scratch() . '/aliases', "team: x\@example.org, y\@example.org\n", 0644)});
 said('a name that cannot be had stays so', ['MAIL FROM:<a@example.com>', 'RCPT TO:<prog>', 'RCPT TO:<prog>', 'RCPT TO:<b@example.net>', 'DATA', split(/\r\n/, $header), '', '.', 'QUIT'], '220 250 550 550 250 354 250 221',
     top => {aliases => spew(scratch() . '/aliases', "prog: |/bin/true\n", 0644)}, sent => 1, also => sub { is(recipients(($_[0]->server->messages)[0]), 'b@example.net', 'the other gets it') });
 said('one who was refused is asked again, and nobody behind him is forgotten', ['MAIL FROM:<a@example.com>', 'RCPT TO:<ok@example.net>', ('RCPT TO:<nobody@example.net>') x 3, 'RCPT TO:<b@example.net>', 'RCPT TO:<OK@example.net>',
@@ -360,9 +358,22 @@ subtest 'QUIT does not wait for the smarthost' => sub {
 
 # --- trouble of our own
 
-for my $argv (['-bs', '-Zx'], ['-Zx', '-bs'], ['-t', '--check', '-bs'], ['-bs', '-q']) {
+for my $argv (['-bs', '-Zx'], ['-Zx', '-bs'], ['-Z', '-b', 's'], ['-Zx', '-ibs'], ['-t', '--check', '-bs'], ['-bs', '-q']) {
 	check "a flag that is refused: @$argv", argv => $argv, stdin => {data => '', hold => 1}, exit => 64, out => qr/\A421 4\.3\.0 .*\r\n\z/, err => [qr/refused/], sent => 0;
 }
+for my $argv (['-Zx', '--', '-bs'], ['-Zx', 'a@example.net', '-bs'], ['-f', '-bs', '-Zx'], ['-bs', '-bm', '-Zx']) {
+	check "a flag that is refused, and no dialogue: @$argv", argv => $argv, exit => 64, err => [qr/refused/], sent => 0, also => sub { is($_[0]{stdin_left}, 0, 'stdin was read') };
+}
+subtest 'who takes no answers is not waited for' => sub {
+	my $run = submit(argv => ['-bs'], top => {'idle-timeout' => '50s'}, setup => sub { socketpair my $near, my $far, AF_UNIX, SOCK_STREAM, PF_UNSPEC; open STDOUT, '>&', $near; close $far }, limit => 40,
+	    stdin => {data => "NOOP\r\n", hold => 1});
+
+	is($run->exit, 74, 'exit status');
+	is($run->timed_out, undef, 'at once');
+};
+said('asked again after a 450: the log tells of the success alone', ['MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'RCPT TO:<b@example.net>', 'DATA', split(/\r\n/, $header), '', '.', 'QUIT'], '220 250 450 250 354 250 221',
+    rules => ['rcpt#1 reply "450 4.2.0 Later"'], sent => 1, log => {status => 'sent', recipients => 1});
+said('the end within the message is in the log', $begin . "$header\r\nHello\r\n", '220 250 250 250 354', sent => 0, exit => 65, log => {status => 'dropped', exit => 65});
 check 'a directory as standard input', argv => ['-bs'], stdin => {file => scratch()}, exit => 66, out => qr/\A220 /, err => [], sent => 0, log => undef;
 
 said('no configuration', [@envelope, 'QUIT'], '220 250 451 503 221', conf => undef, server => 0, env => {SENDMAIL_CONF => '/nonexistent/x'}, log => undef, also => sub {
@@ -375,7 +386,7 @@ check 'nobody reads the answers', argv => ['-bs'], setup => sub { socketpair my 
     err => [], log => undef, sent => 0;
 
 subtest 'silence' => sub {
-	my $talk = talk(top => {'idle-timeout' => '1s'});
+	my $talk = talk(top => {'idle-timeout' => '3s'});
 
 	is($talk->hear->{code}, 220, 'greeting');
 	like($talk->ask('MAIL FROM:<a@example.com>'), qr/^250 /, 'MAIL');
@@ -385,7 +396,7 @@ subtest 'silence' => sub {
 	is($run->log->{status}, 'dropped', 'the message is given up');
 };
 subtest 'silence within the message' => sub {
-	my $talk = talk(top => {'idle-timeout' => '1s'});
+	my $talk = talk(top => {'idle-timeout' => '3s'});
 
 	$talk->hear;
 	$talk->ask($_) for 'MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'DATA';

@@ -30,7 +30,16 @@ asks('without -t nobody waits for a message', qr/deliverable/, argv => ['-bv', '
 asks('too many at once: the rest in a further transaction', qr/\A(?:<r\d\@example\.net>\.\.\. deliverable: 250 .*\n){5}\z/, argv => ['-bv', map { "r$_\@example.net" } 1 .. 5], rules => ['rcpt#3- reply "452 4.5.3 Too many recipients"'], also => sub {
 	is(scalar(grep { /^MAIL/ } $_[0]->server->commands), 3, 'transactions');
 });
-asks('silence', qr/\A<b\@example\.net>\.\.\. unknown: .*deadline.*\n\z/, argv => ['-bv', 'b@example.net'], rules => ['rcpt stall'], top => {timeout => '1s'}, exit => 75, err => [qr/deadline/]);
+for my $verdict (['451 4.7.1 slow down', 'unknown', 75], ['550 5.7.1 enough', 'refused', 77]) {
+	my ($reply, $word, $status) = @$verdict;
+
+	asks("the further transaction is refused: $reply", qr/\A(?:<r\d\@example\.net>\.\.\. deliverable: 250 .*\n){2}(?:<r\d\@example\.net>\.\.\. $word: $reply\n){3}\z/, argv => ['-bv', map { "r$_\@example.net" } 1 .. 5],
+	    rules => ['rcpt#3- reply "452 4.5.3 Too many"', "mail#2 reply \"$reply\""], exit => $status, err => qr/$reply/, also => sub {
+		is(scalar(grep { /^RCPT/ } $_[0]->server->commands), 3, 'nobody else is asked for');
+	});
+}
+asks('one timeout for all of it', qr/unknown/, argv => ['-bv', map { "r$_\@example.net" } 1 .. 8], rules => ['rcpt#2- delay 900 reply "452 4.5.3 Too many"', 'rcpt delay 900 pass'], top => {timeout => '4s'}, exit => 75, err => qr/./);
+asks('silence', qr/\A<b\@example\.net>\.\.\. unknown: .*deadline.*\n\z/, argv => ['-bv', 'b@example.net'], rules => ['rcpt stall'], top => {timeout => '4s'}, exit => 75, err => [qr/deadline/]);
 asks('-oeq', qr/refused/, argv => ['-bv', '-oeq', 'nobody@example.net'], exit => 67, err => []);
 asks('aliases', qr/\A<x\@example\.org>\.\.\. deliverable.*\n<nobody\@example\.net>\.\.\. refused.*\n\z/, argv => ['-bv', 'team'], exit => 67, err => [qr/nobody/],
     top => {aliases => spew(scratch() . '/aliases', "team: x\@example.org, nobody\@example.net\n", 0644)});
