@@ -11,20 +11,17 @@
 #include "mail/address.h"
 #include "outgoing.h"
 #include "printable.h"
-#include "put.h"
 #include "relay.h"
 #include "smtp/command.h"
 #include "smtp/intake.h"
+#include "smtp/replies.h"
 #include "smtp/server.h"
 #include "smtp/verdict.h"
-
-#define REPLY_WIDTH	400	/* octets of text in a line of a reply: RFC 5321 section 4.5.3.1.5 allows 512 in all */
-#define HELD_MAX	16384	/* octets of replies that are held back while commands are there */
 
 struct server {
 	const struct server_setup *setup;
 	struct intake *in;
-	struct buf out;			/* replies not yet written */
+	struct replies replies;
 	struct relay relay;
 	struct result result;
 	struct envelope envelope;
@@ -57,9 +54,8 @@ end(struct server *s, int status)
 static void
 flush(struct server *s)
 {
-	if (s->out.len > 0 && put(s->setup->out, s->out.data, s->out.len, (int)(s->setup->config->idle_timeout * 1000)) == -1)
+	if (replies_flush(&s->replies) == -1)
 		end(s, EX_IOERR);
-	buf_reset(&s->out);
 }
 
 /* The caller is about to be waited for. */
@@ -72,38 +68,11 @@ before_wait(void *arg)
 	return !s->over;
 }
 
-/* Octets of text that go into one line: cut at a blank where there is one. */
-static size_t
-line_part(const char *text, size_t n)
-{
-	size_t part = REPLY_WIDTH;
-
-	if (n <= REPLY_WIDTH)
-		return n;
-	while (part > REPLY_WIDTH / 2 && text[part] != ' ')
-		part--;
-	return part > REPLY_WIDTH / 2 ? part : REPLY_WIDTH;
-}
-
-/* A reply of as many lines as text has. enhanced: NULL or "": none. */
 static void
 reply(struct server *s, int code, const char *enhanced, const char *text)
 {
-	const char *p = text;
-
-	do {
-		size_t n = strcspn(p, "\n"), part = line_part(p, n);
-		const char *next = p + part + (p[part] == '\n' || (part < n && p[part] == ' '));
-
-		buf_printf(&s->out, "%03d%c", code, *next == '\0' ? ' ' : '-');
-		if (enhanced != NULL && *enhanced != '\0')
-			buf_printf(&s->out, "%s ", enhanced);
-		buf_add(&s->out, p, part);
-		buf_puts(&s->out, "\r\n");
-		p = next;
-	} while (*p != '\0');
-	if (s->out.len > HELD_MAX)
-		flush(s);
+	if (replies_add(&s->replies, code, enhanced, text) == -1)
+		end(s, EX_IOERR);
 }
 
 /* A command refused for its form: so many of them end the session. */
@@ -626,6 +595,7 @@ server_run(const struct server_setup *setup, size_t *transactions)
 
 	s->setup = setup;
 	s->in = intake_new(setup->in, (int)(setup->config->idle_timeout * 1000));
+	s->replies = (struct replies){.fd = setup->out, .wait = s->in->idle};
 	s->in->waiting = before_wait;
 	s->in->arg = s;
 	relay_init(&s->relay, setup->config, setup->trace);
@@ -639,7 +609,7 @@ server_run(const struct server_setup *setup, size_t *transactions)
 	relay_close(&s->relay);
 	status = s->status;
 	*transactions = s->transactions;
-	buf_free(&s->out);
+	buf_free(&s->replies.held);
 	free(s->in);
 	free(s);
 	return status;
