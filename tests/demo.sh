@@ -38,7 +38,7 @@ echo "    it listens on 127.0.0.1 port $port, with a certificate of its own auth
 heading '2. The configuration, which SENDMAIL_CONF names (usually /etc/sendmail.conf)'
 (umask 077 && echo 'correct horse battery staple' > "$dir/password")
 cat > "$dir/sendmail.conf" <<-EOT
-	smarthost "localhost" {
+	smarthost "127.0.0.1" {
 	    port          = $port
 	    tls-ca-file   = "$dir/server/ca.pem"
 	    user          = "demo@example.com"
