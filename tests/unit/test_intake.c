@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "message_input.h"
 #include "smtp/intake.h"
 
 #define PATIENCE	60000	/* milliseconds: far more than anything here takes */
@@ -26,36 +27,6 @@ struct octets {
 #define IN(s) { s, sizeof(s) - 1 }
 
 /* ---- input ---- */
-
-static int
-open_whole(const char *p, size_t n)
-{
-	int fd = memfd_create("input", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_true(write(fd, p, n) == (ssize_t)n);
-	assert_true(lseek(fd, 0, SEEK_SET) == 0);
-	return fd;
-}
-
-/* One from which each read gets the octets up to the next cut, and no more: a pipe in packet mode. */
-static int
-open_pieces(const char *p, size_t n, const size_t *cut, size_t cuts)
-{
-	int fd[2];
-	size_t from = 0, to;
-
-	assert_int_equal(pipe2(fd, O_DIRECT | O_CLOEXEC), 0);
-	assert_true(fcntl(fd[0], F_SETPIPE_SZ, 1 << 20) > 0);
-	for (size_t i = 0; i <= cuts; i++) {
-		to = i < cuts ? cut[i] : n;
-		if (to > from)
-			assert_true(write(fd[1], p + from, to - from) == (ssize_t)(to - from));
-		from = to;
-	}
-	(void)close(fd[1]);
-	return fd[0];
-}
 
 /* An input whose other end stays open: it falls silent behind these octets. The other end in *other. */
 static struct intake *

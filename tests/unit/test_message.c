@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "message_input.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,37 +47,6 @@ render(struct message *m)
 	return out.data;
 }
 
-/* A descriptor from which the octets can be read, whole. */
-static int
-open_memory(const char *p, size_t n)
-{
-	int fd = memfd_create("input", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_true(write(fd, p, n) == (ssize_t)n);
-	assert_true(lseek(fd, 0, SEEK_SET) == 0);
-	return fd;
-}
-
-/* One from which each read gets the octets up to the next cut, and no more: a pipe in packet mode. */
-static int
-open_pieces(const char *p, size_t n, const size_t *cut, size_t cuts)
-{
-	int fd[2];
-	size_t from = 0, to;
-
-	assert_int_equal(pipe2(fd, O_DIRECT | O_CLOEXEC), 0);
-	assert_true(fcntl(fd[0], F_SETPIPE_SZ, 1 << 20) > 0);
-	for (size_t i = 0; i <= cuts; i++) {
-		to = i < cuts ? cut[i] : n;
-		if (to > from)
-			assert_true(write(fd[1], p + from, to - from) == (ssize_t)(to - from));
-		from = to;
-	}
-	(void)close(fd[1]);
-	return fd[0];
-}
-
 static char *
 read_fd(struct message *m, int fd, bool dot_ends)
 {
@@ -94,7 +64,7 @@ static void
 assert_read(const char *p, size_t n, bool dot_ends, const char *expected)
 {
 	struct message m;
-	char *got = read_fd(&m, open_memory(p, n), dot_ends);
+	char *got = read_fd(&m, open_whole(p, n), dot_ends);
 
 	assert_string_equal(got, expected);
 	assert_int_equal(m.empty, n == 0);
@@ -338,7 +308,7 @@ static void
 check_pieces(const char *p, size_t n, bool dot_ends)
 {
 	struct message read, added;
-	char *want = read_fd(&read, open_memory(p, n), dot_ends), *got;
+	char *want = read_fd(&read, open_whole(p, n), dot_ends), *got;
 	size_t every[512];
 
 	assert_true(n <= 256);
@@ -427,7 +397,7 @@ line_ends_across_blocks_are_line_ends(void **state)
 			buf_printf(&out, "%s\r\n", text);
 			free(text);
 		}
-		got = read_fd(&m, open_memory(in.data, in.len), true);
+		got = read_fd(&m, open_whole(in.data, in.len), true);
 		assert_true(m.body.fd >= 0);
 		assert_true(strcmp(got, out.data) == 0);
 		free(got);
@@ -486,7 +456,7 @@ utf8_is_valid_across_blocks(void **state)
 
 			memset(text, 'a', 65536 - 6 + shift);
 			buf_printf(&in, "A: b\n\n%s%s%s\n", text, good ? "\342\202\254" : "\342\202", text);
-			free(read_fd(&m, open_memory(in.data, in.len), true));
+			free(read_fd(&m, open_whole(in.data, in.len), true));
 			assert_true(m.eight_bit);
 			assert_int_equal(m.utf8, good);
 			message_free(&m);
@@ -509,7 +479,7 @@ read_long(struct message *m, const char *head, char fill, size_t n, const char *
 	in.len += n;
 	buf_end(&in);
 	buf_puts(&in, tail);
-	fd = open_memory(in.data, in.len);
+	fd = open_whole(in.data, in.len);
 	buf_free(&in);
 	status = message_read(m, fd, true, NULL, o);
 	assert_int_equal(read(fd, &c, 1), 0);

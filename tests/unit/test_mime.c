@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "message_input.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,21 +31,6 @@ read_message(struct message *m, const char *text, size_t n)
 	if (message_read(m, fd, false, NULL, &o) < 0)
 		fail_msg("%s: %s", o.what, o.why);
 	(void)close(fd);
-}
-
-static char *
-body_of(struct message *m)
-{
-	struct buf out = {0};
-	struct outcome o;
-	char scratch[4096];
-	const char *p;
-	ptrdiff_t n;
-
-	buf_puts(&out, "");
-	while ((n = store_read(&m->body, out.len, &p, scratch, sizeof(scratch), &o)) > 0)
-		buf_add(&out, p, (size_t)n);
-	return out.data;
 }
 
 static char *

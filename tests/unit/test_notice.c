@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "message_input.h"
 #include "mail/encode.h"
 #include "mail/mime.h"
 #include "mail/notice.h"
@@ -67,21 +68,6 @@ begin(const char *message)
 	    .remote_mta = "smtp.example.com", .envelope = &w->envelope, .run = &w->run, .message_id = "<1@example.com>", .text = STDERR,
 	    .arrival = NOW - 60, .now = NOW };
 	return w;
-}
-
-static char *
-body_of(struct message *m)
-{
-	struct buf out = {0};
-	struct outcome o;
-	char scratch[4096];
-	const char *p;
-	ptrdiff_t n;
-
-	buf_puts(&out, "");
-	while ((n = store_read(&m->body, out.len, &p, scratch, sizeof(scratch), &o)) > 0)
-		buf_add(&out, p, (size_t)n);
-	return out.data;
 }
 
 /* Lines, facts and 8-bit octets are as the notice says. */

@@ -1,0 +1,60 @@
+/*
+ * A message for a test: descriptors that give octets whole or in pieces, and the body of what was read.
+ */
+#ifndef MESSAGE_INPUT_H
+#define MESSAGE_INPUT_H
+
+#include <sys/mman.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include "mail/message.h"
+
+/* A descriptor that gives the octets whole. The caller closes it. */
+static __attribute__((unused)) int
+open_whole(const char *p, size_t n)
+{
+	int fd = memfd_create("input", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(write(fd, p, n) == (ssize_t)n);
+	assert_true(lseek(fd, 0, SEEK_SET) == 0);
+	return fd;
+}
+
+/* One from which each read gets the octets up to the next cut, and no more: a pipe in packet mode. */
+static __attribute__((unused)) int
+open_pieces(const char *p, size_t n, const size_t *cut, size_t cuts)
+{
+	int fd[2];
+	size_t from = 0, to;
+
+	assert_int_equal(pipe2(fd, O_DIRECT | O_CLOEXEC), 0);
+	assert_true(fcntl(fd[0], F_SETPIPE_SZ, 1 << 20) > 0);
+	for (size_t i = 0; i <= cuts; i++) {
+		to = i < cuts ? cut[i] : n;
+		if (to > from)
+			assert_true(write(fd[1], p + from, to - from) == (ssize_t)(to - from));
+		from = to;
+	}
+	(void)close(fd[1]);
+	return fd[0];
+}
+
+/* The body as a string; the caller frees it. */
+static __attribute__((unused)) char *
+body_of(struct message *m)
+{
+	struct buf out = {0};
+	struct outcome o;
+	char scratch[4096];
+	const char *p;
+	ptrdiff_t n;
+
+	buf_puts(&out, "");
+	while ((n = store_read(&m->body, out.len, &p, scratch, sizeof(scratch), &o)) > 0)
+		buf_add(&out, p, (size_t)n);
+	return out.data;
+}
+
+#endif
