@@ -305,7 +305,7 @@ sub child
 	my $null;
 
 	POSIX::setsid();
-	$SIG{PIPE} = 'DEFAULT';
+	@SIG{qw(PIPE HUP INT QUIT)} = ('DEFAULT') x 4;	# whoever runs the tests in the background ignores some
 	open STDIN, '<&', $in or POSIX::_exit(126);
 	open STDOUT, '>', "$run->{dir}/stdout" or POSIX::_exit(126);
 	open STDERR, '>', "$run->{dir}/stderr" or POSIX::_exit(126);
