@@ -44,7 +44,7 @@ outgoing_repair(struct message *m, const struct envelope *e, const struct config
 {
 	struct repair how = {
 		.domain = e->domain, .host = host, .sender = e->sender[0] != '\0' ? e->sender : e->default_sender,
-		.full_name = full_name != NULL ? full_name : e->full_name, .override_from = c->override_from ? c->from : NULL,
+		.full_name = full_name != NULL ? full_name : e->full_name, .override_from = c->override_from ? e->from : NULL,
 		.encode = c->encode_headers, .now = time(NULL),
 	};
 

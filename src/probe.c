@@ -34,9 +34,6 @@ add_failure(struct buf *out, const struct recipient *r, const struct outcome *o)
 static int
 begin_again(struct relay *relay, struct result *r, struct envelope *e, size_t i, struct outcome *o)
 {
-	for (size_t k = 0; k < i; k++)
-		if (e->rcpt[k].state == RCPT_TAKEN)
-			e->rcpt[k].state = RCPT_PENDING;	/* of no matter to this one */
 	envelope_revive(e, i, RCPT_PENDING);
 	relay_reset(relay);
 	return relay_mail(relay, r, e, 0, false, o);
@@ -75,6 +72,7 @@ ask(struct relay *relay, struct result *r, struct envelope *e, struct buf *out)
 		if (!over && ask_one(relay, r, e, i, &asked, &over, &o) == 0) {
 			reply_words(&relay->client.reply, words, sizeof(words));
 			add_line(out, rcpt, "deliverable", words);
+			rcpt->state = RCPT_PENDING;	/* it was only asked: nothing repeats it */
 			continue;
 		}
 		if (rcpt->state != RCPT_FAILED)

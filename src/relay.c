@@ -6,7 +6,8 @@
 #include "mail/address.h"
 #include "relay.h"
 
-#define FLOOR_MS	1000	/* milliseconds that RSET may take though the time is up */
+#define RESET_MIN_MS	1000	/* milliseconds that RSET may take though the time is up ... */
+#define RESET_MAX_MS	10000	/* ... and though there is more: it only keeps a connection */
 #define REFUSED_MS	60000	/* milliseconds before a refused password is tried again */
 
 void
@@ -76,6 +77,7 @@ open_smarthost(struct relay *r, struct result *res, size_t i, msec deadline, str
 	res->smarthost = &c->smarthost[i];
 	if (clock_now() < refused->until) {
 		*o = refused->outcome;
+		res->address[0] = res->tls[0] = res->auth[0] = res->reply[0] = '\0';
 		return -1;
 	}
 	status = client_open(&r->client, res->smarthost, c->hostname, deadline, r->trace, o);
@@ -309,17 +311,16 @@ void
 relay_reset(struct relay *r)
 {
 	struct outcome o;
-	msec started;
+	msec kept = r->left, started, used;
 
-	check(r);
-	if (!r->begun || !r->open)
-		return;
-	if (r->left < FLOOR_MS)
-		r->left = FLOOR_MS;
+	r->left = kept < RESET_MIN_MS ? RESET_MIN_MS : kept > RESET_MAX_MS ? RESET_MAX_MS : kept;
 	started = start(r);
-	if (client_reset(&r->client, &o) == -1)
+	check(r);
+	if (r->begun && r->open && client_reset(&r->client, &o) == -1)
 		hang_up(r);
 	stop(r, started, NULL);
+	used = clock_now() - started;
+	r->left = used < kept ? kept - used : 0;
 	r->begun = false;
 }
 

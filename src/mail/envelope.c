@@ -53,9 +53,9 @@ path_of(char **path, bool *completed, const char *text, const struct envelope *e
 	return result;
 }
 
-/* The domain of the address that text is, or NULL. The caller frees it. */
+/* The domain of the address that text is, if anybody else may know it, or NULL. The caller frees it. */
 static char *
-domain_of(const char *text)
+domain_of(const char *text, const char *host)
 {
 	struct address_list list;
 	char *domain = NULL;
@@ -63,7 +63,7 @@ domain_of(const char *text)
 	if (text == NULL)
 		return NULL;
 	address_parse(&list, text, strlen(text));
-	if (list.count == 1 && list.mailbox[0].domain != NULL && address_check("x", list.mailbox[0].domain) == NULL)
+	if (list.count == 1 && !address_is_bare(list.mailbox[0].domain, host) && address_check("x", list.mailbox[0].domain) == NULL)
 		domain = mem_dup(list.mailbox[0].domain);
 	address_free(&list);
 	return domain;
@@ -81,7 +81,7 @@ choose_domain(struct envelope *e, const struct envelope_source *src, struct outc
 		e->domain = mem_dup(src->domain);
 	} else if (src->host != NULL && strchr(src->host, '.') != NULL && address_check("x", src->host) == NULL)
 		e->domain = mem_dup(src->host);
-	else if ((e->domain = domain_of(src->from)) == NULL && src->user_domain != NULL && address_check("x", src->user_domain) == NULL)
+	else if ((e->domain = domain_of(src->from, src->host)) == NULL && src->user_domain != NULL && address_check("x", src->user_domain) == NULL)
 		e->domain = mem_dup(src->user_domain);
 	return 0;
 }
@@ -163,16 +163,16 @@ header_sender(struct envelope *e, const struct header *h, const char *name, cons
 }
 
 static int
-choose_sender(struct envelope *e, const struct envelope_source *src, const char *from, const struct header *h, struct outcome *o)
+choose_sender(struct envelope *e, const struct envelope_source *src, const struct header *h, struct outcome *o)
 {
-	if (src->override_from && from != NULL)
-		e->sender = mem_dup(from);
+	if (src->override_from && e->from != NULL)
+		e->sender = mem_dup(e->from);
 	else if (src->sender != NULL && is_null_sender(src->sender))
 		e->sender = mem_dup("");
 	else if (src->sender != NULL)
 		return path_of(&e->sender, &e->sender_is_local, src->sender, e, src->host, &flag_f, o);
-	else if (from != NULL)
-		e->sender = mem_dup(from);
+	else if (e->from != NULL)
+		e->sender = mem_dup(e->from);
 	else if ((e->sender = header_sender(e, h, "Sender", src->host)) == NULL && (e->sender = header_sender(e, h, "From", src->host)) == NULL) {
 		if (e->default_sender == NULL)
 			return recipients_no_domain(o, e->user);
@@ -214,17 +214,15 @@ may_lack_from(const struct header *h)
 static int
 make_sender(struct envelope *e, const struct envelope_source *src, const struct header *h, struct outcome *o)
 {
-	char *from = NULL;
 	int result = choose_domain(e, src, o);
 
 	if (result == 0 && src->from != NULL)
-		result = path_of(&from, NULL, src->from, e, src->host, &option_from, o);
+		result = path_of(&e->from, NULL, src->from, e, src->host, &option_from, o);
 	if (result == 0) {
 		if (e->domain != NULL && address_check(e->user, e->domain) == NULL)
 			e->default_sender = address_path(e->user, e->domain);
-		result = choose_sender(e, src, from, h, o);
+		result = choose_sender(e, src, h, o);
 	}
-	free(from);
 	return result;
 }
 
@@ -413,6 +411,7 @@ envelope_free(struct envelope *e)
 	free(e->rcpt);
 	free(e->bad);
 	free(e->sender);
+	free(e->from);
 	free(e->default_sender);
 	free(e->user);
 	free(e->full_name);

@@ -40,6 +40,7 @@ struct envelope {
 	bool requiretls;
 	struct outcome *bad;	/* addresses in the header that are none: one entry each, status 65 */
 	size_t bads;
+	char *from;		/* the configuration's from, completed; or NULL */
 	char *default_sender;	/* user@domain, for a From that has to be made when the sender is null; NULL only where domain is */
 	char *user;		/* who runs us: the login name, or "uid-N" */
 	char *full_name;	/* of the user, from the passwd entry, or NULL */

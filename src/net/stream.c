@@ -346,6 +346,13 @@ stream_is_quiet(struct stream *s)
 	return s->error == STREAM_OK && take_all(s) == 0 && stream_pending(s) == 0;
 }
 
+void
+stream_give_up(struct stream *s, const char *why)
+{
+	(void)fail(s, STREAM_LOST, why);
+	s->in_at = s->in.len;
+}
+
 int
 stream_fail(const struct stream *s, enum stage stage, const char *doing, struct outcome *o)
 {

@@ -65,6 +65,9 @@ size_t stream_pending(const struct stream *s);
 /* False where the other side has ended the connection or has said something that nobody asked for; does not wait. */
 bool stream_is_quiet(struct stream *s);
 
+/* Gives the connection up: every call fails from now on, and what was received is dropped. why: words for stream_fail(). */
+void stream_give_up(struct stream *s, const char *why);
+
 /* Fills in o for the sticky error: 75 (CAUSE_TIMEOUT, CAUSE_LOST), 76 (CAUSE_NONSENSE). what is "<doing>". Returns -1. */
 int stream_fail(const struct stream *s, enum stage stage, const char *doing, struct outcome *o);
 

@@ -28,6 +28,7 @@ struct client {
 	bool secure;			/* TLS, the smarthost verified */
 	bool committed;			/* a recipient's verdict was read, or octets of a message left: no other smarthost may be tried */
 	bool last;			/* no other smarthost would be tried anyway: the message may share a flight with its envelope */
+	unsigned due;			/* answers to what has been said in a transaction that were not read yet */
 	bool uncertain;			/* the message and its end have gone, and what became of it is not known */
 	bool can_quit;			/* nothing is due that a QUIT would be taken for a part of */
 	bool dsn_dropped;		/* a DSN was asked for and is not offered */

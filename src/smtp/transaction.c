@@ -31,15 +31,33 @@ struct transaction {
 	struct outcome *o;
 	uint64_t size;		/* 0: not known */
 	bool eight_bit;		/* BODY=8BITMIME is needed */
+	bool in_flight;		/* the message has gone with its envelope: an answer too many before its own would be taken for it */
 	bool cut;		/* the line broke before all of the message had left: no answer can mean that it was taken */
 	size_t limit;		/* recipients that the smarthost took in an earlier transaction before it said enough; 0: not known */
 };
+
+static const char stray_words[] = "it said something that nobody had asked for";
+
+/*
+ * Something is about to be said that has an answer. If nothing is due and there is one already, all answers from here on would be taken for others: such a
+ * smarthost is not spoken to any more.
+ */
+static void
+expect_answer(struct transaction *t)
+{
+	struct stream *s = &t->c->stream;
+
+	if (t->c->due == 0 && s->error == STREAM_OK && stream_pending(s) > 0)
+		stream_give_up(s, stray_words);
+	t->c->due++;
+}
 
 static void
 put(struct transaction *t, const char *line, size_t n)
 {
 	struct stream *s = &t->c->stream;
 
+	expect_answer(t);
 	if (s->error != STREAM_OK)
 		return;
 	trace_line(t->c->trace, '>', line, n);
@@ -116,6 +134,7 @@ hear(struct transaction *t, enum stage stage, const char *to)
 
 	(void)snprintf(doing, sizeof(doing), "waiting for the answer of %s to %s", t->c->host->host, to);
 	r = reply_read(&t->c->reply, &t->c->stream, t->c->trace, stage, doing, t->o);
+	t->c->due -= t->c->due > 0;
 	if (r == -1 && t->c->uncertain)
 		(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
 	if (r == -1 || t->c->reply.code == 421)
@@ -194,7 +213,8 @@ put_message(struct transaction *t, bool chunked)
 	if (chunked) {
 		(void)snprintf(line, sizeof(line), "BDAT %llu LAST", (unsigned long long)t->size);
 		put(t, line, strlen(line));
-	}
+	} else
+		expect_answer(t);
 	trace_note(t->c->trace, "the message, %llu octets", (unsigned long long)t->size);
 	if (body_write(s, t->m, !chunked, t->o) == -1 && s->error == STREAM_OK)
 		return -1;
@@ -216,6 +236,12 @@ read_verdict(struct transaction *t)
 		return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
 	if (r == -1)
 		return -1;
+	if (t->in_flight && t->c->reply.code / 100 == 2 && stream_pending(&t->c->stream) > 0) {
+		stream_give_up(&t->c->stream, stray_words);
+		t->c->can_quit = false;
+		return outcome_set(t->o, EX_TEMPFAIL, STAGE_DOT, CAUSE_NONSENSE, "it answered more than it was asked; it may have taken the message or not",
+		    "waiting for the answer of %s to the message", t->c->host->host);
+	}
 	t->c->uncertain = false;
 	t->c->can_quit = t->c->reply.code != 421;
 	if (t->c->reply.code / 100 != 2)
@@ -241,7 +267,7 @@ read_data(struct transaction *t)
 		return -1;
 	if (t->c->reply.code / 100 == 3)
 		return 0;
-	t->c->can_quit = t->c->reply.code != 421;
+	t->c->can_quit = t->c->reply.code >= 400 && t->c->reply.code != 421;	/* else 354 may be on its way */
 	return reply_fail(&t->c->reply, STAGE_DATA, t->o, "%s refused the message", t->c->host->host);
 }
 
@@ -360,7 +386,8 @@ send_envelope(struct transaction *t, size_t *taken, enum ending *ending)
 static int
 send_message(struct transaction *t, enum ending ending)
 {
-	if (ending == END_MESSAGE)
+	t->in_flight = ending == END_MESSAGE;
+	if (t->in_flight)
 		return read_verdict(t);
 	if (!t->c->cap.chunking) {
 		if (ending == END_NONE) {

@@ -154,6 +154,8 @@ SKIP: {
 		is(from($_[0]), 'Shop <www-data@u.example>', 'From');
 		like(($_[0]->server->messages)[0]{data}, qr/^Cc: x\@u\.example, "a b"\@u\.example \(c\), y\@3f2a\r$/m, 'Cc: only what means this host');
 	});
+	sends('from is completed, in the envelope and in the header', "To: bob\@example.net\nFrom: A <a\@far.example>\n", 'root@u.example', %container, argv => ['-t'],
+	    top => {domain => undef, hostname => undef, from => 'root@localhost', 'override-from' => 'true'}, also => sub { is(from($_[0]), 'A <root@u.example>', 'From') });
 	sends('no domain is guessed for it from the sender', "To: bob\@example.net\nFrom: me\@gmail.example\nCc: root\@localhost, x\@3f2a1b9c0d1e, admin\n", 'me@gmail.example', %container, user => undef, tls => 'none',
 	    argv => ['-f', 'me@gmail.example', 'bob@example.net'], also => sub {
 		like(($_[0]->server->messages)[0]{data}, qr/^Cc: root\@localhost, x\@3f2a1b9c0d1e, admin\@gmail\.example\r$/m, 'addresses stay');

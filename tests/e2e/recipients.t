@@ -130,4 +130,12 @@ check('-t and arguments: both, arguments first', %plain, argv => ['-t', 'z@examp
 check('5,000 arguments, each twice', %plain, argv => [(map { "u$_\@example.net" } 1 .. 5000) x 2], also => sub { is(scalar @{got($_[0])->[0]}, 5000, 'each once') });
 check('one comma list in one argument', %plain, argv => ['a@x, B <b@y>,c@z'], also => sub { is_deeply(got($_[0]), [['a@x', 'b@y', 'c@z']], 'recipients') });
 
+# --- out of step: an answer that nobody asked for is not taken for the one to the message
+
+for my $rules ([['rcpt inject "250 stray\r\n"'], ext => '-PIPELINING'], [['data inject "250 stray\r\n"'], ext => '-CHUNKING'], [['rcpt inject "250 stray\r\n"'], ext => '-CHUNKING']) {
+	my ($rule, @ext) = @$rules;
+
+	check "one answer too many: @$rule @ext", %plain, @ext, argv => ['b@example.net'], rules => [@$rule, 'dot reply "554 5.7.1 No"', 'bdat reply "554 5.7.1 No"'], exit => qr/^7[56]$/, err => [qr/./], log => {status => 'failed'}, sent => 0;
+}
+
 done_testing;

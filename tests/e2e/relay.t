@@ -14,7 +14,7 @@ sub conversation
 {
 	my ($name, $steps, %o) = @_;
 	my $also = delete $o{also};
-	my $sent = delete $o{sent} // 0;
+	my $sent = exists $o{sent} ? delete $o{sent} : 0;
 
 	subtest $name => sub {
 		my $talk = talk(%o);
@@ -35,7 +35,7 @@ sub conversation
 		is($run->err, '', 'nothing on stderr');
 		is($run->findings, '', 'the sanitizers found nothing') if sanitized();
 		if ($run->server) {
-			is(scalar(() = $run->server->messages), $sent, 'messages that arrived');
+			is(scalar(() = $run->server->messages), $sent, 'messages that arrived') if defined $sent;
 			is($run->server->violations, '', 'no violation of the protocol');
 		}
 		$also->($run) if $also;
@@ -155,6 +155,17 @@ conversation('an answer too many, then RCPT', [[$mail, qr/^250 /], [$rcpt, qr/^2
 	is(join(' ', @{($_[0]->server->messages)[0]{env}{rcpt}}), '<b@example.net> <c@example.net>', 'the right ones');
 });
 conversation('an answer too many, then another message', [@good, $pause, @good], rules => ['dot##1 conn=1 raw "250 2.0.0 ok\r\n250 2.0.0 extra\r\n"'], sent => 2, also => sub { is(connections($_[0]), 2, 'a new connection') });
+my @spam = ('dot reply "554 5.7.1 Spam"');
+my $refused = [join("\r\n", @message), qr/^554 5\.7\.1 Spam/];
+my $list = spew(scratch() . '/aliases', "list: a\@example.net, bad\@example.net\n", 0644);
+conversation('too many behind RSET', [@good[0, 1], ['RCPT TO:<list>', qr/^550 /], $data, $refused], rules => ['rcpt@bad@* reply "550 5.1.1 no"', 'rset conn=1 inject "250 stray\r\n"', @spam], top => {aliases => $list});
+conversation('too many behind a RCPT that is repeated', [@good[0, 1], $gone, $data, [join("\r\n", @message), qr/^(?:250 2\.0\.0|451 4\.4\.2) /]], rules => ['rcpt conn=1 pass close', 'rcpt conn=2 inject "550 5.1.1 stray\r\n"'], sent => undef, also => sub {
+	my ($run) = @_;
+
+	is(scalar(() = $run->server->messages), $run->log->{status} eq 'sent' ? 1 : 0, 'the answer is true');
+});
+conversation('too many behind 354', [@good[0 .. 2], $refused], rules => ['data conn=1 inject "250 stray\r\n"', @spam], ext => '-CHUNKING');
+conversation('too many behind EHLO', [[$mail, qr/^451 /], [$mail, qr/^250 /], [$rcpt, qr/^250 /], $data, $refused], rules => ['ehlo#2 conn=1 inject "250 stray\r\n"', @spam], auth => 'PLAIN', user => undef);
 conversation('RSET is refused: a new connection', [@good[0 .. 2], [join("\r\n", @message[0 .. 3], "\xc3\xa4", '.'), qr/^250 /], [$mail, qr/^250 /], ['RSET', qr/^250 /], @good], rules => ['rset reply "502 5.5.1 not implemented"'], sent => 2);
 
 # --- the envelope repeated on the same connection

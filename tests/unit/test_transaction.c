@@ -498,7 +498,7 @@ steps_go_well(void **state)
 	}
 }
 
-/* What each step is refused with is told with its code, and the connection is as good as before. */
+/* What each step is refused with is told with its code, and the connection is as good as before, unless nobody can know what comes next. */
 static void
 steps_are_refused(void **state)
 {
@@ -516,6 +516,7 @@ steps_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) * 4; i++) {
 		struct run *r = new_run(dialects[i % 4], "b@x.org,c@x.org");
 		const char *on = rows[i / 4].on;
+		bool good = *on != 'D' || rows[i / 4].code >= 400;	/* else 354 may be on its way, and QUIT would be text */
 
 		if (*on == 'D' && chunks(r)) {
 			free_run(r);
@@ -531,11 +532,11 @@ steps_are_refused(void **state)
 		assert_failed(r, rows[i / 4].status, rows[i / 4].stage);
 		assert_int_equal(r->o.code, rows[i / 4].code);
 		assert_string_equal(r->o.why, rows[i / 4].say);
-		assert_true(client_usable(&r->client));
+		assert_int_equal(client_usable(&r->client), good);
 		client_close(&r->client);
 		peer_stop(&r->peer);
 		assert_fates(r, rows[i / 4].fates, "");
-		assert_string_equal(r->peer.commands.data + r->peer.commands.len - 5, "QUIT\n");
+		assert_string_equal(r->peer.commands.data + r->peer.commands.len - 5, good ? "QUIT\n" : "DATA\n");
 		free_run(r);
 	}
 }
