@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "loopback.h"
 #include "mem.h"
 #include "smtp/client.h"
 
@@ -36,15 +37,6 @@ struct model {
 	char code[4];		/* of the reply that is being read; "": none is */
 	unsigned lines;
 };
-
-static void
-must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static void *
 speak(void *arg)
@@ -73,21 +65,11 @@ static struct speaker *
 speaker(void)
 {
 	static struct speaker s;
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(sin);
-	pthread_t thread;
-	sigset_t all, before;
 
 	if (s.port != 0)
 		return &s;
-	s.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(s.listener != -1 && bind(s.listener, (struct sockaddr *)&sin, len) == 0 && listen(s.listener, 8) == 0 &&
-	    getsockname(s.listener, (struct sockaddr *)&sin, &len) == 0 && sem_init(&s.gone, 0, 0) == 0, "a listener");
-	s.port = ntohs(sin.sin_port);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_BLOCK, &all, &before);
-	must(pthread_create(&thread, NULL, speak, &s) == 0 && pthread_detach(thread) == 0, "a thread");
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	must(sem_init(&s.gone, 0, 0) == 0, "a semaphore");
+	s.port = serve_loopback(&s.listener, speak, &s);
 	return &s;
 }
 

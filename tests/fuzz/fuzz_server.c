@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "loopback.h"
 #include "mem.h"
 #include "smtp/command.h"
 #include "smtp/server.h"
@@ -43,18 +44,9 @@ struct smart {
 	int fd;
 	char in[16384];
 	size_t at, len;
-	char *mail;		/* the line, or NULL: no transaction */
+	char *mail;		/* its parameters, or NULL: no transaction */
 	unsigned rcpts;
 };
-
-static void
-must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 /* ---- the smarthost ---- */
 
@@ -167,16 +159,36 @@ take_chunk(struct smart *s, size_t n)
 	end_message(s);
 }
 
+/* What stands behind the path, which may hold anything in quotes. */
+static const char *
+parameters(const char *line)
+{
+	const char *p = strchr(line, '<');
+	bool quoted = false;
+
+	must(p != NULL, "a path");
+	for (p++; *p != '\0' && (quoted || *p != '>'); p++) {
+		if (quoted && *p == '\\' && p[1] != '\0')
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+	}
+	must(*p == '>', "a path that ends");
+	return p + 1;
+}
+
 static void
 take_mail(struct smart *s, const char *line)
 {
-	must(s->mail == NULL && strchr(line, '>') != NULL, "MAIL outside of a transaction");
-	must(!is_8bit(line) || strstr(line, " SMTPUTF8") != NULL, "SMTPUTF8 asked for");
-	must((s->how & UTF8) != 0 || strstr(line, " SMTPUTF8") == NULL, "SMTPUTF8 only where offered");
-	must((s->how & EIGHT_BIT) != 0 || strstr(line, " BODY=") == NULL, "BODY only where offered");
-	must((s->how & DSN) != 0 || (strstr(line, "> RET=") == NULL && strstr(line, " ENVID=") == NULL), "DSN only where offered");
-	must((s->how & SIZE) != 0 || strstr(line, "> SIZE=") == NULL, "SIZE only where offered");
-	s->mail = mem_dup(line);
+	const char *said = parameters(line);
+
+	must(s->mail == NULL, "MAIL outside of a transaction");
+	must(!is_8bit(line) || strstr(said, " SMTPUTF8") != NULL, "SMTPUTF8 asked for");
+	must((s->how & UTF8) != 0 || strstr(said, " SMTPUTF8") == NULL, "SMTPUTF8 only where offered");
+	must((s->how & EIGHT_BIT) != 0 || strstr(said, " BODY=") == NULL, "BODY only where offered");
+	must((s->how & DSN) != 0 || (strstr(said, " RET=") == NULL && strstr(said, " ENVID=") == NULL), "DSN only where offered");
+	must((s->how & SIZE) != 0 || strstr(said, " SIZE=") == NULL, "SIZE only where offered");
+	s->mail = mem_dup(said);
 	s->rcpts = 0;
 	answer(s, "250 2.1.0 sender\r\n");
 }
@@ -184,9 +196,11 @@ take_mail(struct smart *s, const char *line)
 static void
 take_rcpt(struct smart *s, const char *line)
 {
-	must(s->mail != NULL && strchr(line, '>') != NULL && strncmp(line, "RCPT TO:<>", 10) != 0, "RCPT within a transaction");
+	const char *said = parameters(line);
+
+	must(s->mail != NULL && strncmp(line, "RCPT TO:<>", 10) != 0, "RCPT within a transaction");
 	must(!is_8bit(line) || strstr(s->mail, " SMTPUTF8") != NULL, "SMTPUTF8 asked for");
-	must((s->how & DSN) != 0 || (strstr(line, "> NOTIFY=") == NULL && strstr(line, " ORCPT=") == NULL), "DSN only where offered");
+	must((s->how & DSN) != 0 || (strstr(said, " NOTIFY=") == NULL && strstr(said, " ORCPT=") == NULL), "DSN only where offered");
 	s->rcpts++;
 	answer(s, "250 2.1.5 recipient\r\n");
 }
@@ -262,21 +276,11 @@ static struct smart *
 smarthost(void)
 {
 	static struct smart s;
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(sin);
-	pthread_t thread;
-	sigset_t all, before;
 
 	if (s.port != 0)
 		return &s;
-	s.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(s.listener != -1 && bind(s.listener, (struct sockaddr *)&sin, len) == 0 && listen(s.listener, 8) == 0 &&
-	    getsockname(s.listener, (struct sockaddr *)&sin, &len) == 0 && sem_init(&s.gone, 0, 0) == 0, "a listener");
-	s.port = ntohs(sin.sin_port);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_BLOCK, &all, &before);
-	must(pthread_create(&thread, NULL, listen_to, &s) == 0 && pthread_detach(thread) == 0, "a thread");
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	must(sem_init(&s.gone, 0, 0) == 0, "a semaphore");
+	s.port = serve_loopback(&s.listener, listen_to, &s);
 	return &s;
 }
 

@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "mail/message.h"
@@ -41,6 +42,18 @@ open_pieces(const char *p, size_t n, const size_t *cut, size_t cuts)
 	return fd[0];
 }
 
+/* Reads a message that is given whole. */
+static __attribute__((unused)) void
+read_message(struct message *m, const char *text, size_t n)
+{
+	struct outcome o = {0};
+	int fd = open_whole(text, n);
+
+	if (message_read(m, fd, false, NULL, &o) < 0)
+		fail_msg("%s: %s", o.what, o.why);
+	(void)close(fd);
+}
+
 /* The body as a string; the caller frees it. */
 static __attribute__((unused)) char *
 body_of(struct message *m)
@@ -54,6 +67,20 @@ body_of(struct message *m)
 	buf_puts(&out, "");
 	while ((n = store_read(&m->body, out.len, &p, scratch, sizeof(scratch), &o)) > 0)
 		buf_add(&out, p, (size_t)n);
+	return out.data;
+}
+
+/* Header, a line "--", body: what was read, in one string. The caller frees it. */
+static __attribute__((unused)) char *
+header_and_body(struct message *m)
+{
+	struct buf out = {0};
+	char *body = body_of(m);
+
+	header_write(&m->header, &out);
+	buf_printf(&out, "--\r\n%s", body);
+	assert_int_equal(strlen(body), m->body.length);	/* no NUL got through */
+	free(body);
 	return out.data;
 }
 

@@ -49,27 +49,13 @@ intake_free(struct intake *in)
 
 /* ---- messages ---- */
 
-/* Header, a line "--", body: what was read, in one string. The caller frees it. */
 static char *
 render(struct message *m)
 {
-	struct buf out = {0};
-	struct outcome o;
-	char *scratch = mem_alloc(65536);
-	const char *p;
-	uint64_t at = 0;
-	ptrdiff_t n;
+	char *text = header_and_body(m);
 
-	header_write(&m->header, &out);
-	buf_puts(&out, "--\r\n");
-	while ((n = store_read(&m->body, at, &p, scratch, 65536, &o)) > 0) {
-		buf_add(&out, p, (size_t)n);
-		at += (uint64_t)n;
-	}
-	free(scratch);
 	message_free(m);
-	assert_int_equal(strlen(out.data), out.len);
-	return out.data;
+	return text;
 }
 
 /* The message that these octets are, behind all dots. The caller frees it. */
@@ -77,11 +63,8 @@ static char *
 message_of(const char *p, size_t n)
 {
 	struct message m;
-	struct outcome o;
-	int fd = open_whole(p, n);
 
-	assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
-	(void)close(fd);
+	read_message(&m, p, n);
 	return render(&m);
 }
 

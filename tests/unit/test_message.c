@@ -25,28 +25,6 @@ struct given {
 
 #define IN(s) { s, sizeof(s) - 1 }
 
-/* Header, a line "--", body: what was read, in one string. The caller frees it. */
-static char *
-render(struct message *m)
-{
-	struct buf out = {0};
-	struct outcome o;
-	char *scratch = mem_alloc(65536);
-	const char *p;
-	uint64_t at = 0;
-	ptrdiff_t n;
-
-	header_write(&m->header, &out);
-	buf_puts(&out, "--\r\n");
-	while ((n = store_read(&m->body, at, &p, scratch, 65536, &o)) > 0) {
-		buf_add(&out, p, (size_t)n);
-		at += (uint64_t)n;
-	}
-	free(scratch);
-	assert_int_equal(strlen(out.data), out.len);	/* no NUL got through */
-	return out.data;
-}
-
 static char *
 read_fd(struct message *m, int fd, bool dot_ends)
 {
@@ -57,7 +35,7 @@ read_fd(struct message *m, int fd, bool dot_ends)
 		fail_msg("%s: %s", o.what, o.why);
 	assert_int_equal(read(fd, &c, 1), 0);	/* it was read to its end */
 	(void)close(fd);
-	return render(m);
+	return header_and_body(m);
 }
 
 static void
@@ -300,7 +278,7 @@ add_pieces(struct message *m, const char *p, size_t n, const size_t *cut, size_t
 		from = to;
 	}
 	assert_int_equal(message_end(r), 0);
-	return render(m);
+	return header_and_body(m);
 }
 
 /* As message_read(), whole, cut at each place, octet by octet, and with empty pieces between. */

@@ -19,20 +19,6 @@
 #define X100	X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 #define X1000	X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
 
-static void
-read_message(struct message *m, const char *text, size_t n)
-{
-	struct outcome o = {0};
-	int fd = memfd_create("input", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_true(write(fd, text, n) == (ssize_t)n);
-	assert_true(lseek(fd, 0, SEEK_SET) == 0);
-	if (message_read(m, fd, false, NULL, &o) < 0)
-		fail_msg("%s: %s", o.what, o.why);
-	(void)close(fd);
-}
-
 static char *
 render(struct message *m)
 {

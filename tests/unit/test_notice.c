@@ -39,19 +39,6 @@ struct world {
 	size_t parts;
 };
 
-static void
-read_message(struct message *m, const char *text, size_t n)
-{
-	struct outcome o = {0};
-	int fd = memfd_create("input", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_true(write(fd, text, n) == (ssize_t)n);
-	assert_true(lseek(fd, 0, SEEK_SET) == 0);
-	assert_int_equal(message_read(m, fd, false, NULL, &o), 0);
-	(void)close(fd);
-}
-
 /* One recipient whom the smarthost refused, and the message. */
 static struct world *
 begin(const char *message)
