@@ -259,7 +259,8 @@ take_version(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 static int
 take_mechanism(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	static const char *const words[] = {"EXTERNAL", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN", NULL};
+	static const char *const words[] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "EXTERNAL", "OAUTHBEARER", "XOAUTH2",
+	    "PLAIN", "LOGIN", "CRAM-MD5", NULL};
 
 	return take_word(cfg, opt, value, result, words);
 }

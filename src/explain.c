@@ -40,6 +40,8 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_TOO_LARGE] = {"an attachment is too large for this provider", "send it smaller, or ask for a higher limit"},
 	[CAUSE_NO_HOST] = {"the name is misspelt, or the resolver of this machine or container does not know it",
 	    "check the name of the smarthost, and /etc/resolv.conf"},
+	[CAUSE_NO_SRV] = {"the domain does not name its servers in DNS, or the resolver of this machine or container does not pass such records on",
+	    "leave srv out, and name the server itself as smarthost"},
 	[CAUSE_LOOKUP] = {"no name server answers: the network is down, or /etc/resolv.conf is wrong", "check the network and /etc/resolv.conf"},
 	[CAUSE_UNREACHABLE] = {"the service is down, a firewall is in the way, the name or port is wrong, or the provider blocks port 25",
 	    "check host and port of the smarthost (587 as a rule), and firewalls here and there"},
@@ -72,6 +74,12 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	    "use port 587 with tls = \"starttls\" or 465 with \"implicit\"; leave user out if none is needed"},
 	[CAUSE_NO_COMMON_MECHANISM] = {"the smarthost takes other ways to sign in, or option auth asks for one that it lacks",
 	    "remove auth, or give what it asks for: a password, a token-command, or a client certificate"},
+	[CAUSE_SASL] = {"the smarthost's side of this mechanism is broken, or something in between changes it",
+	    "set auth to another mechanism that it offers, and tell its operator"},
+	[CAUSE_UNPROVEN] = {"it is not the server that it says it is, or its side of this mechanism is broken",
+	    "tell its operator; nothing was sent, and the password cannot be read from what was"},
+	[CAUSE_DOWNGRADE] = {"somebody between here and there changes what the smarthost says",
+	    "tell its operator; nothing was sent, and the password cannot be read from what was"},
 	[CAUSE_NO_REQUIRETLS] = {"", "use a smarthost that offers REQUIRETLS, or do not ask for it"},
 	[CAUSE_SYSTEM] = {"this machine or container is short of something", "see what the system says, and raise the limit"},
 	[CAUSE_BUG] = {"a bug in this program", "please report it with the output of -v"},
@@ -138,6 +146,10 @@ static const struct by_reply {
 	{0, 5, NULL, NULL, {"the smarthost does not allow it", "see what the reply says, and ask its operator"}},
 };
 
+/* A password that the server keeps in another form than the mechanism takes is refused like a wrong one. */
+static const struct explanation challenged = {"wrong user or password; or the smarthost offers this mechanism, but has no password of that user that fits it",
+    "check user and password; if they are right, set auth = \"PLAIN\""};
+
 static bool
 code_fits(int want, int code)
 {
@@ -162,6 +174,8 @@ explain(const struct outcome *o)
 
 	if (o->cause != CAUSE_REPLY)
 		return (unsigned)o->cause < CAUSE_COUNT && by_cause[o->cause].cause != NULL ? &by_cause[o->cause] : &none;
+	if (o->stage == STAGE_AUTH && o->code == 535 && (strstr(o->what, "(AUTH SCRAM-") != NULL || strstr(o->what, "(AUTH CRAM-") != NULL))
+		return &challenged;
 	for (size_t i = 0; i < sizeof(by_reply) / sizeof(by_reply[0]); i++) {
 		const struct by_reply *r = &by_reply[i];
 

@@ -46,6 +46,7 @@ enum cause {
 	CAUSE_NEEDS_8BITMIME,
 	CAUSE_TOO_LARGE,		/* more than the SIZE the smarthost announced */
 	CAUSE_NO_HOST,			/* the name does not exist */
+	CAUSE_NO_SRV,			/* srv is true, and the domain has no such records */
 	CAUSE_LOOKUP,			/* the look-up failed for now */
 	CAUSE_UNREACHABLE,		/* refused, no route */
 	CAUSE_TIMEOUT,
@@ -65,6 +66,9 @@ enum cause {
 	CAUSE_CLEAR_AUTH,		/* credentials would go in clear over a network */
 	CAUSE_NO_AUTH_OFFERED,
 	CAUSE_NO_COMMON_MECHANISM,
+	CAUSE_SASL,			/* the smarthost breaks the rules of the mechanism */
+	CAUSE_UNPROVEN,			/* it was to prove that it knows the password, and has not */
+	CAUSE_DOWNGRADE,		/* its offer of channel binding was taken out on the way */
 	CAUSE_NO_REQUIRETLS,
 	CAUSE_SYSTEM,			/* a system call failed that does not */
 	CAUSE_BUG,

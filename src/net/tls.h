@@ -1,6 +1,7 @@
 /*
  * The OpenSSL policy: who is trusted, under which name, which versions, our own certificate; and the octets of a TLS connection as
- * non-blocking steps, which stream.c waits between. The only file beside smtp/auth.c that knows OpenSSL.
+ * non-blocking steps, which stream.c waits between. With tls_words.c, tls_trust.c, smtp/auth.c and smtp/scram.c
+ * the only ones that know OpenSSL.
  *
  * Trust: tls-ca-file alone where it is set; else the system's store, its hashed directory where that holds certificates, its bundle where
  * not (reading the whole bundle costs more than the rest of a run); neither: CAUSE_NO_TRUST_STORE, never a silent yes. A fingerprint stands for chain, name and dates. TLS 1.2
@@ -12,14 +13,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "clock.h"
+#include "mem.h"
 #include "outcome.h"
 
 struct tls_policy {
 	const char *name;		/* the name to verify and to send as SNI: a host name or a numeric address (no SNI then) */
+	const char *sni;		/* the name to send in place of that, or NULL */
 	const char *ca_file;		/* or NULL */
 	const char *fingerprint;	/* "sha256:HEX" or "spki-sha256:HEX", colons allowed in HEX; or NULL. Checked by the configuration */
 	const char *certificate;	/* our own, PEM with its chain; or NULL */
 	const char *key;		/* its key; NULL: in the same file */
+	const struct buf *passphrase;	/* of the key; NULL: not encrypted */
+	const char *also;		/* a further name that verifies, or NULL */
+	const char *session_cache;	/* the directory where sessions are kept, or NULL (tls_session.h) */
+	const char *peer;		/* whose sessions: host and port in text; or NULL */
 	int min_version;		/* 12 or 13 for TLS 1.2, 1.3; 0: the floor */
 };
 
@@ -57,8 +64,23 @@ bool tls_refused(const struct tls *tls);
 /* The name that the policy verifies; owned by tls. */
 const char *tls_name(const struct tls *tls);
 
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; owned by tls. */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", and " resumed" where a session went on; owned by tls. */
 const char *tls_describe(struct tls *tls);
+
+/* True where a session of an earlier run was offered: a handshake that fails may go well without, and will be without at the next tls_new(). */
+bool tls_resumes(const struct tls *tls);
+
+/* Channel bindings: what is known to both ends of this connection and to no other (RFC 5056). */
+enum tls_binding { TLS_NO_BINDING, TLS_EXPORTER, TLS_SERVER_END_POINT };
+
+/* Its registered name: "tls-exporter" (RFC 9266), "tls-server-end-point" (RFC 5929 section 4). */
+const char *tls_binding_name(enum tls_binding kind);
+
+/*
+ * Appends the octets that identify the connection. False: it has none of that kind (no TLS, as tls is NULL; TLS 1.2 without the extended master secret; a
+ * certificate whose signature has no hash of its own).
+ */
+bool tls_binding(struct tls *tls, enum tls_binding kind, struct buf *out);
 
 /* Sends close_notify if that can be done at once, and frees everything. NULL is allowed. */
 void tls_free(struct tls *tls);

@@ -2,7 +2,7 @@
  * Signing in: SASL over SMTP. See auth.h.
  */
 #include <openssl/evp.h>
-#include <limits.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,31 +10,38 @@
 #include "secret.h"
 #include "smtp/auth.h"
 #include "smtp/reply.h"
+#include "smtp/scram.h"
 
 #define COMMAND_MAX 510		/* octets of a command line without CRLF; a longer initial response goes in a continuation (RFC 4954 section 4) */
 
+struct mechanism;
+
 /* One attempt to sign in: what its steps share. */
 struct attempt {
+	const struct mechanism *mechanism;
 	struct stream *stream;
 	struct trace *trace;
 	const struct smarthost *host;
+	const struct capability *cap;
 	struct buf secret;		/* the password or token */
 	struct buf response;		/* what was last sent, in base64: never to be shown */
+	struct buf challenge;		/* what a 334 said, decoded */
+	bool decoded;			/* it could be */
+	bool proved;			/* what depends on the secret has been sent */
+	bool unproven;			/* the smarthost has to prove itself, and has not yet */
 	struct reply reply;
 	struct outcome *outcome;
 };
 
-static void
-encode(struct buf *out, const void *p, size_t n)
-{
-	char *to;
+enum needs { NEEDS_CERTIFICATE, NEEDS_TOKEN, NEEDS_PASSWORD };
 
-	if (n > INT_MAX / 2)
-		n = 0;	/* secret.c bounds it far below */
-	to = buf_room(out, 4 * (n / 3 + 1));
-	out->len += (size_t)EVP_EncodeBlock((unsigned char *)to, p, (int)n);
-	buf_end(out);
-}
+struct mechanism {
+	const char *name;
+	enum needs needs;
+	int (*run)(struct attempt *);	/* 0: the last reply is the verdict; -1: outcome */
+	enum scram_hash hash;
+	enum tls_binding binding;
+};
 
 static const char *
 text_or_empty(const char *s)
@@ -86,6 +93,8 @@ answer(struct attempt *a)
 			(void)strlcpy(a->outcome->why, "it answered with something that is not SMTP", sizeof(a->outcome->why));
 		return -1;
 	}
+	buf_wipe(&a->challenge);
+	a->decoded = a->reply.code == 334 && base64_decode(&a->challenge, a->reply.text, a->reply.len) == 0;
 	mask_all(a);
 	reply_words(&a->reply, words, sizeof(words));
 	trace_line(a->trace, '<', words, strlen(words));
@@ -131,6 +140,15 @@ end_challenge(struct attempt *a)
 	return say(a, "*", "*");
 }
 
+/* The smarthost breaks the rules of the mechanism: the exchange is cancelled, whatever is answered to that. */
+static int
+broken(struct attempt *a, enum cause cause, const char *why)
+{
+	if (end_challenge(a) == -1)
+		*a->outcome = (struct outcome){0};
+	return outcome_set(a->outcome, EX_PROTOCOL, STAGE_AUTH, cause, why, "cannot sign in to %s by AUTH %s", a->host->host, a->mechanism->name);
+}
+
 static int
 plain(struct attempt *a)
 {
@@ -142,7 +160,7 @@ plain(struct attempt *a)
 	buf_puts(&b, text_or_empty(a->host->user));
 	buf_putc(&b, '\0');
 	buf_add(&b, a->secret.data, a->secret.len);
-	encode(&a->response, b.data, b.len);
+	base64_encode(&a->response, b.data, b.len);
 	buf_wipe(&b);
 	r = start(a, "PLAIN", a->response.data);
 	return r == 0 ? end_challenge(a) : r;
@@ -158,13 +176,13 @@ login(struct attempt *a)
 		return -1;
 	if (a->reply.code != 334)
 		return 0;
-	encode(&a->response, user, strlen(user));
+	base64_encode(&a->response, user, strlen(user));
 	if (say(a, "***", a->response.data) == -1)
 		return -1;
 	if (a->reply.code != 334)
 		return 0;
 	buf_wipe(&a->response);
-	encode(&a->response, a->secret.data, a->secret.len);
+	base64_encode(&a->response, a->secret.data, a->secret.len);
 	if (say(a, "***", a->response.data) == -1)
 		return -1;
 	return end_challenge(a);
@@ -176,9 +194,23 @@ external(struct attempt *a)
 	const char *id = text_or_empty(a->host->authorization_id);
 	int r;
 
-	encode(&a->response, id, strlen(id));
+	base64_encode(&a->response, id, strlen(id));
 	r = start(a, "EXTERNAL", a->response.data);
 	return r == 0 ? end_challenge(a) : r;
+}
+
+/* Adds what the smarthost said before its refusal to that refusal. */
+static void
+add_words(struct attempt *a, const char *words, size_t n)
+{
+	struct buf b = {0};
+
+	buf_putc(&b, ' ');
+	buf_add(&b, words, n < 1000 ? n : 1000);
+	(void)strlcat(a->reply.text, b.data, sizeof(a->reply.text));
+	a->reply.len = strlen(a->reply.text);
+	mask_all(a);
+	buf_wipe(&b);
 }
 
 /*
@@ -188,23 +220,17 @@ external(struct attempt *a)
 static int
 end_bearer(struct attempt *a, const char *end)
 {
-	unsigned char json[1024] = "";
-	char words[1100];
-	size_t n = a->reply.len - a->reply.len % 4;
+	struct buf json = {0};
+	int r;
 
 	if (a->reply.code != 334)
 		return 0;
-	if (n > sizeof(json) / 3 * 4 - 4)
-		n = sizeof(json) / 3 * 4 - 4;
-	if (EVP_DecodeBlock(json, (const unsigned char *)a->reply.text, (int)n) < 0)
-		json[0] = '\0';
-	if (say(a, end, end) == -1)
-		return -1;
-	(void)snprintf(words, sizeof(words), " %s", (const char *)json);
-	(void)strlcat(a->reply.text, words, sizeof(a->reply.text));
-	a->reply.len = strlen(a->reply.text);
-	mask_all(a);
-	return 0;
+	buf_add(&json, buf_str(&a->challenge), a->challenge.len);
+	r = say(a, end, end);
+	if (r == 0)
+		add_words(a, json.data, json.len);
+	buf_wipe(&json);
+	return r == 0 ? end_challenge(a) : r;
 }
 
 static int
@@ -215,7 +241,7 @@ xoauth2(struct attempt *a)
 	buf_printf(&b, "user=%s\001auth=Bearer ", text_or_empty(a->host->user));
 	buf_add(&b, a->secret.data, a->secret.len);
 	buf_puts(&b, "\001\001");
-	encode(&a->response, b.data, b.len);
+	base64_encode(&a->response, b.data, b.len);
 	buf_wipe(&b);
 	if (start(a, "XOAUTH2", a->response.data) == -1)
 		return -1;
@@ -240,26 +266,150 @@ oauthbearer(struct attempt *a)
 	buf_printf(&b, ",\001host=%s\001port=%u\001auth=Bearer ", a->host->host, (unsigned)a->host->port);
 	buf_add(&b, a->secret.data, a->secret.len);
 	buf_puts(&b, "\001\001");
-	encode(&a->response, b.data, b.len);
+	base64_encode(&a->response, b.data, b.len);
 	buf_wipe(&b);
 	if (start(a, "OAUTHBEARER", a->response.data) == -1)
 		return -1;
 	return end_bearer(a, "AQ==");
 }
 
-enum needs { NEEDS_CERTIFICATE, NEEDS_TOKEN, NEEDS_PASSWORD };
+/* RFC 2195: the HMAC of the challenge in hexadecimal digits, behind the user. */
+static int
+cram_md5(struct attempt *a)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned size = 0;
+	struct buf b = {0};
 
-/* Best first. */
-static const struct mechanism {
-	const char *name;
-	enum needs needs;
-	int (*run)(struct attempt *);
-} mechanisms[] = {
-	{"EXTERNAL", NEEDS_CERTIFICATE, external},
-	{"OAUTHBEARER", NEEDS_TOKEN, oauthbearer},
-	{"XOAUTH2", NEEDS_TOKEN, xoauth2},
-	{"PLAIN", NEEDS_PASSWORD, plain},
-	{"LOGIN", NEEDS_PASSWORD, login},
+	if (start(a, "CRAM-MD5", NULL) == -1)
+		return -1;
+	if (a->reply.code != 334)
+		return 0;
+	if (!a->decoded)
+		return broken(a, CAUSE_SASL, "its challenge is not base64");
+	if (HMAC(EVP_md5(), a->secret.data, (int)a->secret.len, (const unsigned char *)buf_str(&a->challenge), a->challenge.len, digest, &size) == NULL)
+		return broken(a, CAUSE_SASL, "OpenSSL refuses MD5 on this system");
+	buf_printf(&b, "%s ", text_or_empty(a->host->user));
+	for (unsigned i = 0; i < size; i++)
+		buf_printf(&b, "%02x", digest[i]);
+	base64_encode(&a->response, b.data, b.len);
+	buf_wipe(&b);
+	if (say(a, "***", a->response.data) == -1)
+		return -1;
+	return end_challenge(a);
+}
+
+/* ---- SCRAM ---- */
+
+/* What to say of channel binding by a mechanism without it: that its lack is the smarthost's only where that offers none at all. */
+static enum scram_binding
+not_bound(const struct attempt *a)
+{
+	struct buf b = {0};
+	bool able = tls_binding(a->stream->tls, TLS_EXPORTER, &b) || tls_binding(a->stream->tls, TLS_SERVER_END_POINT, &b);
+
+	buf_wipe(&b);
+	return able && strstr(a->cap->auth, "-PLUS ") == NULL ? SCRAM_NOT_OFFERED : SCRAM_NOT_BOUND;
+}
+
+/* The last challenge: the smarthost proves that it knows the password too, or says why it refuses. */
+static int
+hear_proof(struct attempt *a, const struct scram *s)
+{
+	char error[64] = "";
+	int r = a->decoded ? scram_verify(s, buf_str(&a->challenge), a->challenge.len, error, sizeof(error)) : -1;
+
+	if (r == -1)
+		return broken(a, CAUSE_UNPROVEN, "it cannot prove that it knows the password");
+	if (r == 0 && strcmp(error, "server-does-support-channel-binding") == 0)
+		return broken(a, CAUSE_DOWNGRADE, "it says that it had offered channel binding, which is not what came here");
+	a->unproven = r != 1;
+	if (strncmp(error, "channel-binding", 15) == 0 || strncmp(error, "unsupported-channel-binding", 27) == 0)
+		a->proved = false;	/* it is not about the password */
+	if (say(a, "", "") == -1)
+		return -1;
+	if (error[0] != '\0')
+		add_words(a, error, strlen(error));
+	return end_challenge(a);
+}
+
+/* From the first challenge on, which some make their refusal. */
+static int
+answer_challenge(struct attempt *a, struct scram *s)
+{
+	struct buf final = {0};
+	const char *why = "its challenge is not base64";
+	int r;
+
+	if (a->decoded && strncmp(buf_str(&a->challenge), "e=", 2) == 0)
+		return hear_proof(a, s);
+	if (a->decoded)
+		why = scram_final(s, buf_str(&a->challenge), a->challenge.len, &a->secret, &final);
+	if (why != NULL)
+		return broken(a, CAUSE_SASL, why);
+	buf_wipe(&a->response);
+	base64_encode(&a->response, final.data, final.len);
+	buf_wipe(&final);
+	a->proved = true;
+	r = say(a, "***", a->response.data);
+	return r == 0 && a->reply.code == 334 ? hear_proof(a, s) : r;
+}
+
+static int
+scram_with(struct attempt *a, enum scram_binding binding, const char *channel, const struct buf *bound)
+{
+	struct scram s;
+	struct buf first = {0};
+	int r = -1;
+
+	if (scram_first(&s, a->mechanism->hash, binding, channel, bound, text_or_empty(a->host->user), a->host->authorization_id, NULL, &first) == -1)
+		(void)outcome_set(a->outcome, EX_OSERR, STAGE_AUTH, CAUSE_SYSTEM, "OpenSSL has no random numbers", "cannot sign in to %s", a->host->host);
+	else {
+		base64_encode(&a->response, first.data, first.len);
+		a->unproven = true;
+		r = start(a, a->mechanism->name, a->response.data);
+		if (r == 0 && a->reply.code == 334)
+			r = answer_challenge(a, &s);
+	}
+	buf_wipe(&first);
+	scram_wipe(&s);
+	return r;
+}
+
+static int
+scram(struct attempt *a)
+{
+	return scram_with(a, not_bound(a), NULL, NULL);
+}
+
+static int
+scram_plus(struct attempt *a)
+{
+	struct buf bound = {0};
+	int r = 0;
+
+	if (tls_binding(a->stream->tls, a->mechanism->binding, &bound))
+		r = scram_with(a, SCRAM_BOUND, tls_binding_name(a->mechanism->binding), &bound);
+	buf_wipe(&bound);
+	return r;
+}
+
+/* ---- the choice ---- */
+
+/* Best first. A type of channel binding that the smarthost does not know is followed by the other one. */
+static const struct mechanism mechanisms[] = {
+	{"SCRAM-SHA-256-PLUS", NEEDS_PASSWORD, scram_plus, SCRAM_SHA_256, TLS_EXPORTER},
+	{"SCRAM-SHA-256-PLUS", NEEDS_PASSWORD, scram_plus, SCRAM_SHA_256, TLS_SERVER_END_POINT},
+	{"SCRAM-SHA-256", NEEDS_PASSWORD, scram, SCRAM_SHA_256, TLS_NO_BINDING},
+	{"SCRAM-SHA-1-PLUS", NEEDS_PASSWORD, scram_plus, SCRAM_SHA_1, TLS_EXPORTER},
+	{"SCRAM-SHA-1-PLUS", NEEDS_PASSWORD, scram_plus, SCRAM_SHA_1, TLS_SERVER_END_POINT},
+	{"SCRAM-SHA-1", NEEDS_PASSWORD, scram, SCRAM_SHA_1, TLS_NO_BINDING},
+	{"EXTERNAL", NEEDS_CERTIFICATE, external, 0, TLS_NO_BINDING},
+	{"OAUTHBEARER", NEEDS_TOKEN, oauthbearer, 0, TLS_NO_BINDING},
+	{"XOAUTH2", NEEDS_TOKEN, xoauth2, 0, TLS_NO_BINDING},
+	{"PLAIN", NEEDS_PASSWORD, plain, 0, TLS_NO_BINDING},
+	{"LOGIN", NEEDS_PASSWORD, login, 0, TLS_NO_BINDING},
+	{"CRAM-MD5", NEEDS_PASSWORD, cram_md5, 0, TLS_NO_BINDING},
 };
 
 static bool
@@ -284,11 +434,34 @@ auth_wanted(const struct smarthost *h)
 	return h->user != NULL || h->token.kind != SECRET_NONE || (h->auth != NULL && strcmp(h->auth, "EXTERNAL") == 0);
 }
 
-/* Runs one mechanism, its secret fetched and wiped here. 1: signed in; 0: the smarthost does not know it after all; -1: o. */
+/*
+ * The last reply as a verdict. 1: signed in; 0: not by this mechanism, but the next may be tried, o tells why; -1: o.
+ *
+ * A mechanism that is not known after all (504), one that the account has to be made fit for by another (432, RFC 4954 section 6), and a binding that was refused
+ * before the password came into play say nothing about the password.
+ */
 static int
-run(const struct mechanism *m, struct stream *s, const struct smarthost *h, struct trace *t, struct outcome *o)
+verdict(struct attempt *a)
 {
-	struct attempt a = {.stream = s, .trace = t, .host = h, .outcome = o};
+	const struct smarthost *h = a->host;
+	int code = a->reply.code;
+
+	if (code == 235 && a->unproven)
+		return outcome_set(a->outcome, EX_PROTOCOL, STAGE_AUTH, CAUSE_UNPROVEN, "it takes the password, but has not proved that it knows it",
+		    "cannot sign in to %s by AUTH %s", h->host, a->mechanism->name);
+	if (code == 235)
+		return 1;
+	(void)reply_fail(&a->reply, STAGE_AUTH, a->outcome, "%s refused to sign %s in (AUTH %s)", h->host, text_or_empty(h->user), a->mechanism->name);
+	if (code == 504 || code == 432)
+		return 0;
+	return a->mechanism->binding != TLS_NO_BINDING && !a->proved && code / 100 == 5 ? 0 : -1;
+}
+
+/* Runs one mechanism, its secret fetched and wiped here; as verdict(). */
+static int
+run(const struct mechanism *m, struct stream *s, const struct smarthost *h, const struct capability *cap, struct trace *t, struct outcome *o)
+{
+	struct attempt a = {.mechanism = m, .stream = s, .trace = t, .host = h, .cap = cap, .outcome = o};
 	char what[300];
 	int r = 0;
 
@@ -299,27 +472,39 @@ run(const struct mechanism *m, struct stream *s, const struct smarthost *h, stru
 		r = m->run(&a);
 	buf_wipe(&a.secret);
 	buf_wipe(&a.response);
+	buf_wipe(&a.challenge);
 	stream_forget(s);
-	if (r == 0 && a.reply.code != 235)
-		(void)reply_fail(&a.reply, STAGE_AUTH, o, "%s refused to sign %s in (AUTH %s)", h->host, text_or_empty(h->user), m->name);
 	if (r == 0)
-		r = a.reply.code == 235 ? 1 : a.reply.code == 504 ? 0 : -1;
+		r = verdict(&a);
 	explicit_bzero(&a.reply, sizeof(a.reply));	/* one that broke off may hold what was not masked yet */
 	return r;
+}
+
+/* True where the connection has what the mechanism binds to. */
+static bool
+can_bind(const struct mechanism *m, struct stream *s)
+{
+	struct buf b = {0};
+	bool can = m->binding == TLS_NO_BINDING || tls_binding(s->tls, m->binding, &b);
+
+	buf_wipe(&b);
+	return can;
 }
 
 int
 auth_sign_in(struct stream *s, const struct smarthost *h, const struct capability *cap, struct trace *t, char *mechanism, struct outcome *o)
 {
-	char why[400];
+	char why[sizeof(o->why)];
 	int r = 0;
 
 	*o = (struct outcome){0};
 	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]) && r == 0; i++) {
-		if (!usable(&mechanisms[i], h) || !capability_auth(cap, mechanisms[i].name))
+		const struct mechanism *m = &mechanisms[i];
+
+		if (!usable(m, h) || !capability_auth(cap, m->name) || !can_bind(m, s))
 			continue;
-		(void)strlcpy(mechanism, mechanisms[i].name, 32);
-		r = run(&mechanisms[i], s, h, t, o);
+		(void)strlcpy(mechanism, m->name, 32);
+		r = run(m, s, h, cap, t, o);
 	}
 	if (r != 0)
 		return r == 1 ? 0 : -1;
@@ -327,6 +512,6 @@ auth_sign_in(struct stream *s, const struct smarthost *h, const struct capabilit
 		return -1;
 	if (cap->auth[0] == '\0')
 		return outcome_set(o, EX_NOPERM, STAGE_AUTH, CAUSE_NO_AUTH_OFFERED, "it does not offer AUTH", "cannot sign in to %s", h->host);
-	(void)snprintf(why, sizeof(why), "it offers%sand none of these can be used here", cap->auth);
+	(void)snprintf(why, sizeof(why), "it offers%.400sand none of these can be used here", cap->auth);
 	return outcome_set(o, EX_NOPERM, STAGE_AUTH, CAUSE_NO_COMMON_MECHANISM, why, "cannot sign in to %s", h->host);
 }

@@ -1,0 +1,183 @@
+/*
+ * Whom we trust, and who we are: certificates and keys from files. See tls_trust.h.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include "net/tls_trust.h"
+#include "net/tls_words.h"
+
+static int
+file_failed(struct outcome *o, enum cause cause, const char *option, const char *path, const char *why)
+{
+	return outcome_set(o, EX_CONFIG, STAGE_TLS, cause, why, "cannot use %s %s", option, path);
+}
+
+/* OpenSSL does not say why a file cannot be opened: this does. */
+static int
+check_readable(const char *option, const char *path, enum cause cause, struct outcome *o)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd == -1)
+		return file_failed(o, cause, option, path, strerror(errno));
+	(void)close(fd);
+	return 0;
+}
+
+/* "1a2b3c4d.0", as c_rehash names certificates in a directory. */
+static bool
+is_hash_name(const char *s)
+{
+	size_t n = strspn(s, "0123456789abcdef");
+
+	return n == 8 && s[n] == '.' && isdigit((unsigned char)s[n + 1]) != 0;
+}
+
+static bool
+has_hashes(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+	bool found = false;
+
+	if (dir == NULL)
+		return false;
+	while (!found && (e = readdir(dir)) != NULL)
+		found = is_hash_name(e->d_name);
+	(void)closedir(dir);
+	return found;
+}
+
+/* Directories, separated by colons: the first with certificates in it is trusted. */
+static bool
+trust_directory(SSL_CTX *ctx, const char *list)
+{
+	char *copy = mem_dup(list), *rest = copy, *path;
+	bool found = false;
+
+	while (!found && (path = strsep(&rest, ":")) != NULL)
+		found = has_hashes(path) && SSL_CTX_load_verify_dir(ctx, path) == 1;
+	free(copy);
+	return found;
+}
+
+static const char *
+from_environment(const char *name)
+{
+	const char *value = secure_getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* The system's store; where the environment names one, it is that and no other. */
+static bool
+trust_system(SSL_CTX *ctx)
+{
+	static const char *const bundles[] = {
+		"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
+	};
+	const char *dir = from_environment(X509_get_default_cert_dir_env());
+	const char *file = from_environment(X509_get_default_cert_file_env());
+
+	if (dir != NULL || file != NULL)
+		return (dir != NULL && trust_directory(ctx, dir)) || (file != NULL && SSL_CTX_load_verify_file(ctx, file) == 1);
+	if (trust_directory(ctx, X509_get_default_cert_dir()) || SSL_CTX_load_verify_file(ctx, X509_get_default_cert_file()) == 1)
+		return true;
+	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
+		if (SSL_CTX_load_verify_file(ctx, bundles[i]) == 1)
+			return true;
+	return false;
+}
+
+/* The file (or hashed directory) alone; what is in it is trusted, also an authority that is itself signed by another. */
+static int
+trust_file(SSL_CTX *ctx, const char *path, struct outcome *o)
+{
+	static const char option[] = "tls-ca-file";
+	struct stat st;
+
+	if (check_readable(option, path, CAUSE_CONFIG_UNREADABLE, o) == -1)
+		return -1;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (!has_hashes(path) || SSL_CTX_load_verify_dir(ctx, path) != 1)
+			return file_failed(o, CAUSE_CONFIG_WRONG, option, path, "no certificate in it has the name that c_rehash gives");
+	} else if (SSL_CTX_load_verify_file(ctx, path) != 1) {
+		return file_failed(o, CAUSE_CONFIG_WRONG, option, path, "no certificate in PEM form in it");
+	}
+	(void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
+	return 0;
+}
+
+int
+tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, struct outcome *o)
+{
+	if (policy->ca_file != NULL)
+		return trust_file(ctx, policy->ca_file, o);
+	if (trust_system(ctx))
+		return 0;
+	return outcome_set(o, EX_PROTOCOL, STAGE_TLS, CAUSE_NO_TRUST_STORE, "this system has no certificate of any authority",
+	    "cannot verify %s", policy->name);
+}
+
+/* ---- our own ---- */
+
+/* What OpenSSL asks for a passphrase; it never asks on a terminal. */
+struct passphrase {
+	const struct buf *known;	/* or NULL */
+	bool asked;
+};
+
+static int
+tell_passphrase(char *to, int size, int writing, void *arg)
+{
+	struct passphrase *p = arg;
+
+	(void)writing;
+	p->asked = true;
+	if (p->known == NULL || p->known->len > (size_t)size)
+		return -1;
+	memcpy(to, p->known->data, p->known->len);
+	return (int)p->known->len;
+}
+
+/* Why a key cannot be used. */
+static const char *
+key_words(const SSL_CTX *ctx, const struct passphrase *p)
+{
+	if (SSL_CTX_get0_privatekey(ctx) != NULL || ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH)
+		return "the key does not belong to the certificate";
+	if (!p->asked)
+		return "no private key in PEM form in it";
+	return p->known == NULL ? "the key is encrypted with a passphrase, and tls-key-password is not set" : "tls-key-password is not its passphrase";
+}
+
+int
+tls_use_certificate(SSL_CTX *ctx, const struct tls_policy *policy, struct outcome *o)
+{
+	const char *path = policy->certificate, *key = policy->key != NULL ? policy->key : path;
+	const char *option = policy->key != NULL ? "tls-key" : "tls-certificate";
+	struct passphrase passphrase = {.known = policy->passphrase};
+	int r = 0;
+
+	if (check_readable("tls-certificate", path, CAUSE_TLS_CLIENT_CERT, o) == -1 || check_readable(option, key, CAUSE_TLS_CLIENT_CERT, o) == -1)
+		return -1;
+	SSL_CTX_set_default_passwd_cb(ctx, tell_passphrase);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &passphrase);
+	if (SSL_CTX_use_certificate_chain_file(ctx, path) != 1)
+		r = file_failed(o, CAUSE_TLS_CLIENT_CERT, "tls-certificate", path, tls_error_words(0));
+	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+		r = file_failed(o, CAUSE_TLS_CLIENT_CERT, option, key, key_words(ctx, &passphrase));
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	SSL_CTX_set_default_passwd_cb(ctx, NULL);
+	return r;
+}
