@@ -1,8 +1,7 @@
 /*
  * A name and a port to one connected socket. See dial.h.
  *
- * getaddrinfo() cannot be interrupted, so for a name it runs in a thread, which the caller waits for no longer than the deadline: whoever of
- * the two is last frees what they share. Then connections are raced (RFC 8305 sections 4 and 5).
+ * getaddrinfo() cannot be interrupted, so for a name it runs aside (aside.h). Then connections are raced (RFC 8305 sections 4 and 5).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,8 +9,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,21 +16,17 @@
 #include <sysexits.h>
 #include <unistd.h>
 #include "mem.h"
+#include "net/aside.h"
 #include "net/dial.h"
 
 #define ADDRESSES_MAX	16		/* tried; whoever has more has others in reserve than we have time */
 #define STAGGER		250		/* ms until the next is begun (RFC 8305 section 5, "Connection Attempt Delay") */
-#define STACK		(512 * 1024)	/* of the look-up; modules of the resolver keep answers on it */
 
 static const char timeout_words[] = "no answer before the deadline";
 
 /* ---- look-up ---- */
 
 struct lookup {
-	pthread_mutex_t lock;
-	pthread_cond_t done_or_not;
-	bool done;
-	bool abandoned;		/* nobody waits: the thread frees */
 	int error;		/* EAI_... */
 	int sys;		/* errno for EAI_SYSTEM */
 	struct addrinfo *list;
@@ -55,85 +48,22 @@ resolve(const char *host, const char *port, int flags, struct addrinfo **list)
 }
 
 static void
-lookup_free(struct lookup *l)
+lookup_free(void *arg)
 {
+	struct lookup *l = arg;
+
 	if (l->list != NULL)
 		freeaddrinfo(l->list);
-	(void)pthread_cond_destroy(&l->done_or_not);
-	(void)pthread_mutex_destroy(&l->lock);
 	free(l);
 }
 
-static void *
-lookup_thread(void *arg)
+static void
+lookup_work(void *arg)
 {
 	struct lookup *l = arg;
-	struct addrinfo *list;
-	int error = resolve(l->host, l->port, 0, &list), sys = errno;
-	bool abandoned;
 
-	(void)pthread_mutex_lock(&l->lock);
-	l->list = list;
-	l->error = error;
-	l->sys = sys;
-	l->done = true;
-	abandoned = l->abandoned;
-	(void)pthread_cond_signal(&l->done_or_not);
-	(void)pthread_mutex_unlock(&l->lock);
-	if (abandoned)
-		lookup_free(l);
-	return NULL;
-}
-
-static struct lookup *
-lookup_new(const char *host, const char *port)
-{
-	struct lookup *l = mem_alloc(sizeof(*l) + strlen(host) + 1);
-	pthread_condattr_t attr;
-
-	(void)strlcpy(l->host, host, strlen(host) + 1);
-	(void)strlcpy(l->port, port, sizeof(l->port));
-	(void)pthread_mutex_init(&l->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&l->done_or_not, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	return l;
-}
-
-/* Starts the thread, which takes no signal. 0 or an errno. */
-static int
-lookup_start(struct lookup *l, pthread_t *thread)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int error;
-
-	(void)sigfillset(&all);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
-	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
-	error = pthread_create(thread, &attr, lookup_thread, l);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return error;
-}
-
-/* True once the thread is done; false: the deadline has passed, and l is the thread's alone. */
-static bool
-lookup_wait(struct lookup *l, msec deadline)
-{
-	struct timespec until = {.tv_sec = (time_t)(deadline / 1000), .tv_nsec = (long)(deadline % 1000) * 1000000};
-	int error = 0;
-	bool done;
-
-	(void)pthread_mutex_lock(&l->lock);
-	while (!l->done && error == 0)
-		error = pthread_cond_timedwait(&l->done_or_not, &l->lock, &until);
-	done = l->done;
-	l->abandoned = !done;
-	(void)pthread_mutex_unlock(&l->lock);
-	return done;
+	l->error = resolve(l->host, l->port, 0, &l->list);
+	l->sys = errno;
 }
 
 static int
@@ -163,22 +93,20 @@ static int
 look_up(const char *host, const char *port, msec deadline, struct addrinfo **list, struct outcome *o)
 {
 	struct lookup *l;
-	pthread_t thread;
 	int r;
 
 	if (resolve(host, port, AI_NUMERICHOST, list) == 0)
 		return 0;
-	l = lookup_new(host, port);
-	r = lookup_start(l, &thread);
-	if (r != 0) {
-		lookup_free(l);
-		return lookup_failed(host, EAI_SYSTEM, r, o);
-	}
-	if (!lookup_wait(l, deadline)) {
-		(void)pthread_detach(thread);
+	l = mem_alloc(sizeof(*l) + strlen(host) + 1);
+	(void)strlcpy(l->host, host, strlen(host) + 1);
+	(void)strlcpy(l->port, port, sizeof(l->port));
+	r = aside_run(lookup_work, lookup_free, l, deadline);
+	if (r == 0)
 		return outcome_set(o, EX_TEMPFAIL, STAGE_LOOKUP, CAUSE_TIMEOUT, timeout_words, "looking up %s", host);
+	if (r == -1) {
+		l->error = EAI_SYSTEM;
+		l->sys = errno;
 	}
-	(void)pthread_join(thread, NULL);
 	*list = l->list;
 	l->list = NULL;
 	r = l->error == 0 ? 0 : lookup_failed(host, l->error, l->sys, o);

@@ -1,0 +1,15 @@
+/*
+ * A call that cannot be interrupted, such as getaddrinfo(), in a thread of its own that is waited for no longer than a deadline.
+ */
+#ifndef NET_ASIDE_H
+#define NET_ASIDE_H
+
+#include "clock.h"
+
+/*
+ * Runs work(arg) in a thread, which takes no signal. 1: it has ended, and arg is the caller's again. 0: the deadline has passed; arg belongs to the thread, which
+ * calls release(arg) when work ends. -1: there is no thread, errno; arg is the caller's.
+ */
+int aside_run(void (*work)(void *), void (*release)(void *), void *arg, msec deadline);
+
+#endif
