@@ -5,6 +5,8 @@
 #include <time.h>
 #include "clock.h"
 
+#define SHARE_MIN 10000		/* milliseconds */
+
 msec
 clock_now(void)
 {
@@ -22,4 +24,16 @@ clock_left(msec deadline)
 	if (left <= 0)
 		return 0;
 	return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+msec
+clock_share(msec deadline, size_t left)
+{
+	msec now = clock_now(), share = (deadline - now) / (msec)left;
+
+	if (left == 1)
+		return deadline;
+	if (share < SHARE_MIN)
+		share = SHARE_MIN;
+	return now + share < deadline ? now + share : deadline;
 }

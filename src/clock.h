@@ -4,6 +4,7 @@
 #ifndef CLOCK_H
 #define CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef int64_t msec;
@@ -13,5 +14,10 @@ msec clock_now(void);
 
 /* What is left until the deadline as poll(2) takes it: 0 once it has passed, at most INT_MAX. */
 int clock_left(msec deadline);
+
+/*
+ * The time until which the first of left attempts in turn may take: all there is for the last, else its share of what is left, at least 10 s.
+ */
+msec clock_share(msec deadline, size_t left);
 
 #endif

@@ -123,7 +123,7 @@ take_secret(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		cfg_error(cfg, "option '%s' is empty", opt->name);
 		return -1;
 	}
-	if (strcmp(opt->name, "password") == 0) {
+	if (config_is_secret(opt->name)) {
 		parsing.password = cfg;
 		parsing.password_line = cfg->line;
 	}
@@ -364,7 +364,12 @@ parser_new(void)
 		TEXT("tls-name", take_host),
 		TEXT("tls-certificate", take_path),
 		TEXT("tls-key", take_path),
+		TEXT("tls-key-password", take_secret),
+		TEXT("tls-key-password-file", take_secret_file),
+		TEXT("tls-key-password-env", take_text),
+		TEXT("tls-key-password-command", take_text),
 		TEXT("tls-min-version", take_version),
+		CFG_BOOL_CB("srv", cfg_false, CFGF_NODEFAULT, take_bool),
 		CFG_END()
 	};
 	static cfg_opt_t top[] = {
@@ -377,6 +382,7 @@ parser_new(void)
 		CFG_BOOL_CB("override-from", cfg_false, CFGF_NODEFAULT, take_bool),
 		CFG_BOOL_CB("encode-headers", cfg_true, CFGF_NODEFAULT, take_bool),
 		CFG_BOOL_CB("requiretls", cfg_false, CFGF_NODEFAULT, take_bool),
+		TEXT("tls-session-cache", take_path),
 		TEXT("timeout", take_duration),
 		TEXT("idle-timeout", take_duration),
 		TEXT("log", take_log),
@@ -425,6 +431,11 @@ static const struct secret_option password_options[] = {
 	{NULL, SECRET_NONE},
 };
 
+static const struct secret_option key_options[] = {
+	{"tls-key-password", SECRET_TEXT}, {"tls-key-password-file", SECRET_FILE}, {"tls-key-password-env", SECRET_ENV},
+	{"tls-key-password-command", SECRET_COMMAND}, {NULL, SECRET_NONE},
+};
+
 static const struct secret_option token_options[] = {
 	{"token-file", SECRET_FILE}, {"token-command", SECRET_COMMAND}, {NULL, SECRET_NONE},
 };
@@ -458,6 +469,23 @@ check_credentials(const struct smarthost *s, struct outcome *o)
 		return wrong(s, "auth EXTERNAL takes a client certificate: set tls-certificate", o);
 	if (s->tls_key != NULL && s->tls_certificate == NULL)
 		return wrong(s, "tls-key is given, but no tls-certificate", o);
+	if (s->tls_key_password.kind != SECRET_NONE && s->tls_certificate == NULL)
+		return wrong(s, "tls-key-password is given, but no tls-certificate", o);
+	return 0;
+}
+
+/* With srv the records name servers and ports, all with TLS. */
+static int
+check_srv(const struct smarthost *s, cfg_t *sec, struct outcome *o)
+{
+	if (!s->srv)
+		return 0;
+	if (cfg_size(sec, "port") > 0)
+		return wrong(s, "srv is true, so the port comes from DNS: leave out one of the two", o);
+	if (s->tls == TLS_MODE_NONE)
+		return wrong(s, "srv finds servers with TLS alone, and tls is \"none\"", o);
+	if (strchr(s->host, ':') != NULL || strspn(s->host, "0123456789.") == strlen(s->host))
+		return wrong(s, "srv is true, so the smarthost has to be a domain, not an address", o);
 	return 0;
 }
 
@@ -484,9 +512,12 @@ take_smarthost(struct smarthost *s, cfg_t *sec, struct outcome *o)
 	s->tls_name = get(sec, "tls-name");
 	s->tls_certificate = get(sec, "tls-certificate");
 	s->tls_key = get(sec, "tls-key");
-	if (get_secret(&s->password, sec, password_options, s, o) == -1 || get_secret(&s->token, sec, token_options, s, o) == -1)
+	s->srv = get_bool(sec, "srv", false);
+	s->tls_any = tls == NULL;
+	if (get_secret(&s->password, sec, password_options, s, o) == -1 || get_secret(&s->token, sec, token_options, s, o) == -1 ||
+	    get_secret(&s->tls_key_password, sec, key_options, s, o) == -1)
 		return -1;
-	return check_credentials(s, o);
+	return check_credentials(s, o) == 0 ? check_srv(s, sec, o) : -1;
 }
 
 /* libconfuse frees what it parsed without overwriting it. */
@@ -494,10 +525,12 @@ static void
 wipe_parser(cfg_t *cfg)
 {
 	for (unsigned i = 0; i < cfg_size(cfg, "smarthost"); i++) {
-		char *s = cfg_getstr(cfg_getnsec(cfg, "smarthost", i), "password");
+		cfg_t *sec = cfg_getnsec(cfg, "smarthost", i);
+		char *secrets[] = {cfg_getstr(sec, "password"), cfg_getstr(sec, "tls-key-password")};
 
-		if (s != NULL)
-			explicit_bzero(s, strlen(s));
+		for (size_t k = 0; k < sizeof(secrets) / sizeof(secrets[0]); k++)
+			if (secrets[k] != NULL)
+				explicit_bzero(secrets[k], strlen(secrets[k]));
 	}
 	(void)cfg_free(cfg);
 }
@@ -520,6 +553,7 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	c->hostname = get(cfg, "hostname");
 	c->local_to = get(cfg, "local-to");
 	c->aliases = get(cfg, "aliases");
+	c->tls_session_cache = get(cfg, "tls-session-cache");
 	c->override_from = get_bool(cfg, "override-from", c->override_from);
 	c->encode_headers = get_bool(cfg, "encode-headers", c->encode_headers);
 	c->requiretls = get_bool(cfg, "requiretls", c->requiretls);
@@ -528,6 +562,8 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	for (unsigned i = 0; i < c->smarthosts; i++)
 		if (take_smarthost(&c->smarthost[i], cfg_getnsec(cfg, "smarthost", i), o) == -1)
 			return -1;
+	for (size_t i = 0; i < c->smarthosts; i++)
+		c->smarthost[i].tls_session_cache = c->tls_session_cache;
 	if (c->override_from && c->from == NULL)
 		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "override-from is true, but from is not set",
 		    "error in %s", parsing.path);

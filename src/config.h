@@ -38,6 +38,10 @@ struct smarthost {
 	char *tls_name;
 	char *tls_certificate;
 	char *tls_key;
+	struct secret_source tls_key_password;
+	bool srv;		/* host is a domain whose SRV records name the servers; port is unused */
+	bool tls_any;		/* with srv: tls was not given, so that the records decide between implicit and STARTTLS */
+	const char *tls_session_cache;	/* the configuration's */
 	int tls_min_version;	/* 12, 13 */
 	unsigned line;		/* of the configuration, 0: environment */
 };
@@ -56,6 +60,7 @@ struct config {
 	bool override_from;
 	bool encode_headers;
 	bool requiretls;
+	char *tls_session_cache;	/* a directory, or NULL: sessions are not kept */
 	unsigned timeout;	/* seconds */
 	unsigned idle_timeout;	/* seconds that the caller of -bs may be silent */
 	enum log_kind log;

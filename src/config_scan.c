@@ -106,6 +106,12 @@ take_comment(struct scan *s)
 	buf_putc(s->out, *s->p == '\n' ? '\n' : ' ');
 }
 
+bool
+config_is_secret(const char *option)
+{
+	return strcmp(option, "password") == 0 || strcmp(option, "tls-key-password") == 0;
+}
+
 /*
  * What is wrong with the octet that comes, or NULL: where "${" may not be expanded, and escaping it is not enough; and where libconfuse would take
  * something of a password away without a word (a "#" outside quotes, a backslash in double ones).
@@ -113,7 +119,7 @@ take_comment(struct scan *s)
 static const char *
 guard(struct scan *s, bool privileged)
 {
-	bool password = strcmp(s->option, "password") == 0, expanded = s->p[0] == '$' && s->p[1] == '{' && (s->in == BARE || s->in == DOUBLE);
+	bool password = config_is_secret(s->option), expanded = s->p[0] == '$' && s->p[1] == '{' && (s->in == BARE || s->in == DOUBLE);
 
 	if (password && s->in == BARE && s->value && is_word(*s->p))
 		return "a password has to stand in single quotes";

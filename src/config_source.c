@@ -95,7 +95,7 @@ static bool
 has_password(const struct config *c)
 {
 	for (size_t i = 0; i < c->smarthosts; i++)
-		if (c->smarthost[i].password.kind == SECRET_TEXT)
+		if (c->smarthost[i].password.kind == SECRET_TEXT || c->smarthost[i].tls_key_password.kind == SECRET_TEXT)
 			return true;
 	return false;
 }
@@ -313,6 +313,7 @@ config_free(struct config *c)
 		struct smarthost *s = &c->smarthost[i];
 
 		free_secret(&s->password);
+		free_secret(&s->tls_key_password);
 		free_secret(&s->token);
 		free(s->title);
 		free(s->host);
@@ -332,6 +333,7 @@ config_free(struct config *c)
 	free(c->hostname);
 	free(c->local_to);
 	free(c->aliases);
+	free(c->tls_session_cache);
 	free(c->log_file);
 	*c = (struct config){0};
 }

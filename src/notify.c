@@ -121,7 +121,7 @@ notify_sender(struct result *r, struct message *message, const char *text, const
 	char *from = daemon_of(r->envelope);
 	struct notice n = {
 		.to = r->envelope->sender, .from = c->override_from && r->envelope->from != NULL ? r->envelope->from : from, .reporting_mta = c->hostname != NULL ? c->hostname : way->host,
-		.remote_mta = remote(r) != NULL ? r->smarthost->host : NULL, .envelope = r->envelope, .run = &r->outcome, .message_id = r->message_id,
+		.remote_mta = remote(r) != NULL ? r->host : NULL, .envelope = r->envelope, .run = &r->outcome, .message_id = r->message_id,
 		.text = text, .arrival = time(NULL), .now = time(NULL),
 	};
 	struct outcome o;

@@ -77,7 +77,7 @@ open_smarthost(struct relay *r, struct result *res, size_t i, msec deadline, str
 	res->smarthost = &c->smarthost[i];
 	if (clock_now() < refused->until) {
 		*o = refused->outcome;
-		res->address[0] = res->tls[0] = res->auth[0] = res->reply[0] = '\0';
+		res->host[0] = res->address[0] = res->tls[0] = res->auth[0] = res->reply[0] = '\0';
 		return -1;
 	}
 	status = client_open(&r->client, res->smarthost, c->hostname, deadline, r->trace, o);
@@ -101,7 +101,7 @@ begin(struct relay *r, struct result *res, struct envelope *e, const struct smar
 
 	hang_up(r);
 	for (size_t i = only != NULL ? last : 0; i <= last && status == -1 && next; i++) {
-		status = open_smarthost(r, res, i, submit_share(deadline, last - i + 1), o);
+		status = open_smarthost(r, res, i, clock_share(deadline, last - i + 1), o);
 		if (status == 0) {
 			r->open = true;
 			r->client.stream.deadline = deadline;

@@ -129,8 +129,9 @@ add_smarthost(struct buf *line, const struct result *r)
 {
 	if (r->smarthost == NULL)
 		return;
-	log_field(line, "smarthost", r->smarthost->host);
-	log_number(line, "port", r->smarthost->port);
+	log_field(line, "smarthost", r->host[0] != '\0' ? r->host : r->smarthost->host);
+	if (r->host[0] != '\0' || !r->smarthost->srv)
+		log_number(line, "port", r->host[0] != '\0' ? r->port : r->smarthost->port);
 	if (r->address[0] != '\0')
 		log_field(line, "address", r->address);
 	if (r->tls[0] != '\0')

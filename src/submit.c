@@ -8,11 +8,11 @@
 #include "smtp/client.h"
 #include "submit.h"
 
-#define SHARE_MIN 10000		/* milliseconds that a smarthost which is not the last one has at least to get through AUTH */
-
 void
 submit_note(struct result *r, const struct client *c)
 {
+	(void)strlcpy(r->host, c->host->srv ? "" : c->host->host, sizeof(r->host));
+	r->port = c->host->port;
 	(void)strlcpy(r->address, c->dialed.address, sizeof(r->address));
 	(void)strlcpy(r->tls, c->tls, sizeof(r->tls));
 	(void)strlcpy(r->auth, c->mechanism, sizeof(r->auth));
@@ -27,19 +27,6 @@ submit_give_up(struct result *r, const struct outcome *o)
 {
 	r->tried = mem_grow(r->tried, r->tries + 1, sizeof(*r->tried));
 	r->tried[r->tries++] = *o;
-}
-
-/* All there is for the last one, else its share. */
-msec
-submit_share(msec deadline, size_t left)
-{
-	msec now = clock_now(), share = (deadline - now) / (msec)left;
-
-	if (left == 1)
-		return deadline;
-	if (share < SHARE_MIN)
-		share = SHARE_MIN;
-	return now + share < deadline ? now + share : deadline;
 }
 
 const struct outcome *
@@ -63,7 +50,7 @@ try(struct result *r, const struct config *c, struct client *client, size_t i, s
 
 	r->smarthost = &c->smarthost[i];
 	*next = true;
-	if (client_open(client, r->smarthost, c->hostname, submit_share(deadline, left), t, o) == -1) {
+	if (client_open(client, r->smarthost, c->hostname, clock_share(deadline, left), t, o) == -1) {
 		submit_note(r, client);
 		return -1;
 	}

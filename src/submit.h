@@ -24,6 +24,8 @@ struct result {
 	char message_id[256];
 	uint64_t size;			/* octets of the message as it was sent */
 	const struct smarthost *smarthost;	/* the last one tried, or NULL */
+	char host[256];			/* the server that was asked, "" where it came to none; with srv another than the smarthost's */
+	uint16_t port;
 	char address[64];
 	char tls[64];			/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "" */
 	char auth[32];			/* mechanism, or "" */
@@ -53,10 +55,9 @@ int submit_status(const struct result *r);
 void submit_free(struct result *r);
 
 /*
- * Parts of submit() that relay.c shares: the time until which one of the left smarthosts may take to get through AUTH; what is learned from a
+ * Parts of submit() that relay.c shares: what is learned from a
  * connection; a smarthost that is given up; the worst of those given up from the given one on (there is at least one).
  */
-msec submit_share(msec deadline, size_t left);
 void submit_note(struct result *r, const struct client *c);
 void submit_give_up(struct result *r, const struct outcome *o);
 const struct outcome *submit_worst(const struct result *r, size_t from);

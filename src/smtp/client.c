@@ -2,9 +2,12 @@
  * The client side of SMTP: greet, secure, sign in. See client.h; the transaction is in transaction.c.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "secret.h"
 #include "smtp/auth.h"
 #include "smtp/client.h"
 
@@ -91,18 +94,75 @@ introduce(struct client *c, struct outcome *o)
 	return c->reply.code / 100 == 5 ? say_helo(c, name, o) : -1;
 }
 
+/* True where host is the domain or lies in it. */
+static bool
+is_within(const char *host, const char *domain)
+{
+	size_t n = strlen(host), k = strlen(domain);
+
+	return n >= k && strcasecmp(host + n - k, domain) == 0 && (n == k || host[n - k - 1] == '.');
+}
+
+/*
+ * Whom to verify. What DNS says of a domain's servers can be forged, so a server that SRV has named is known by the domain, or by its own name
+ * if that lies in the domain (RFC 6186 section 6, RFC 6125 section 6.2.1); any other is for the configuration to name (tls-name).
+ */
+static void
+set_names(const struct client *c, struct tls_policy *policy)
+{
+	const struct smarthost *h = c->host;
+
+	policy->name = h->tls_name != NULL ? h->tls_name : h->host;
+	if (c->domain == NULL)
+		return;
+	policy->sni = h->host;
+	if (h->tls_name != NULL)
+		return;
+	if (is_within(h->host, c->domain))
+		policy->also = c->domain;
+	else
+		policy->name = c->domain;
+}
+
+/* The passphrase of our key, where there is one. */
+static int
+get_passphrase(const struct client *c, struct buf *passphrase, struct outcome *o)
+{
+	char what[300];
+
+	(void)snprintf(what, sizeof(what), "passphrase of the key for %s", c->host->host);
+	if (c->host->tls_key_password.kind == SECRET_NONE)
+		return 0;
+	return secret_get(passphrase, &c->host->tls_key_password, what, c->stream.deadline, o);
+}
+
 static int
 secure(struct client *c, struct outcome *o)
 {
 	const struct smarthost *h = c->host;
 	struct tls_policy policy = {
-		.name = h->tls_name != NULL ? h->tls_name : h->host, .ca_file = h->tls_ca_file, .fingerprint = h->tls_fingerprint,
-		.certificate = h->tls_certificate, .key = h->tls_key, .min_version = h->tls_min_version,
+		.ca_file = h->tls_ca_file, .fingerprint = h->tls_fingerprint, .certificate = h->tls_certificate, .key = h->tls_key,
+		.min_version = h->tls_min_version, .session_cache = h->tls_session_cache,
 	};
-	struct tls *tls = tls_new(&policy, o);
+	struct buf passphrase = {0};
+	struct tls *tls = NULL;
+	char peer[300];
+	int r;
 
 	c->can_quit = false;
-	if (tls == NULL || stream_start_tls(&c->stream, tls, o) == -1)
+	set_names(c, &policy);
+	(void)snprintf(peer, sizeof(peer), "%s %u", h->host, (unsigned)h->port);
+	policy.peer = peer;
+	if (get_passphrase(c, &passphrase, o) == 0) {
+		policy.passphrase = passphrase.len > 0 ? &passphrase : NULL;
+		tls = tls_new(&policy, o);
+	}
+	buf_wipe(&passphrase);
+	if (tls == NULL)
+		return -1;
+	r = stream_start_tls(&c->stream, tls, o);
+	c->resumes = tls_resumes(tls);
+	if (r == -1)
 		return -1;
 	c->secure = true;
 	(void)strlcpy(c->tls, tls_describe(tls), sizeof(c->tls));
@@ -162,6 +222,90 @@ open_session(struct client *c, struct outcome *o)
 	return sign_in(c, o);
 }
 
+/* One connection to c->host. */
+static int
+connect_once(struct client *c, msec deadline, struct outcome *o)
+{
+	int r;
+
+	if (c->trace != NULL)
+		c->trace->tls = false;
+	stream_init(&c->stream, -1, deadline);
+	if (dial(&c->dialed, c->host->host, c->host->port, deadline, c->trace, o) == -1)
+		return -1;
+	stream_init(&c->stream, c->dialed.fd, deadline);
+	r = open_session(c, o);
+	c->reply.code = 0;
+	if (r == -1)
+		client_close(c);
+	return r;
+}
+
+static void
+forget(struct client *c)
+{
+	memset(&c->cap, 0, sizeof(c->cap));
+	c->tls[0] = c->mechanism[0] = '\0';
+	c->secure = c->can_quit = false;
+}
+
+/* A handshake that fails with a session of an earlier run may be the session's fault: once more, without. */
+static int
+open_host(struct client *c, msec deadline, struct outcome *o)
+{
+	int r;
+
+	c->resumes = false;
+	r = connect_once(c, deadline, o);
+	if (r == -1 && c->resumes && o->stage == STAGE_TLS && clock_left(deadline) > 0) {
+		trace_note(c->trace, "once more, without the session");
+		forget(c);
+		r = connect_once(c, deadline, o);
+	}
+	return r;
+}
+
+/* True where another server of the same domain may do better; a refused password is not tried at all of them. */
+static bool
+is_worth_another(const struct outcome *o)
+{
+	return o->stage >= STAGE_LOOKUP && (o->stage < STAGE_AUTH || (o->stage == STAGE_AUTH && outcome_temporary(o)));
+}
+
+/* The servers that DNS names for the domain, in their order. The worst failure of all is told. */
+static int
+open_by_srv(struct client *c, const struct smarthost *host, msec deadline, struct outcome *o)
+{
+	struct srv_list *list = mem_alloc(sizeof(*list));
+	struct outcome failure;
+	int r = srv_find(list, host->host, host->tls_any || host->tls == TLS_MODE_IMPLICIT, host->tls_any || host->tls == TLS_MODE_STARTTLS,
+	    deadline, c->trace, o);
+
+	if (r == -1) {
+		free(list);
+		return -1;
+	}
+	c->domain = host->host;
+	c->target = *host;
+	c->target.srv = false;
+	c->host = &c->target;
+	r = -1;
+	for (size_t i = 0; i < list->count && r == -1; i++) {
+		c->server = list->server[i];
+		c->target.host = c->server.host;
+		c->target.port = c->server.port;
+		c->target.tls = c->server.implicit ? TLS_MODE_IMPLICIT : TLS_MODE_STARTTLS;
+		forget(c);
+		r = open_host(c, clock_share(deadline, list->count - i), &failure);
+		if (i == 0 || outcome_worse(o->status, failure.status) != o->status)
+			*o = failure;
+		if (r == -1 && !is_worth_another(&failure))
+			break;
+	}
+	free(list);
+	return r;
+}
+
 int
 client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o)
 {
@@ -171,17 +315,9 @@ client_open(struct client *c, const struct smarthost *host, const char *ehlo, ms
 	c->host = host;
 	c->ehlo = ehlo;
 	c->trace = trace;
-	if (trace != NULL)
-		trace->tls = false;
 	stream_init(&c->stream, -1, deadline);
-	if (dial(&c->dialed, host->host, host->port, deadline, trace, o) == -1)
-		return -1;
-	stream_init(&c->stream, c->dialed.fd, deadline);
-	r = open_session(c, o);
-	c->reply.code = 0;
-	if (r == -1)
-		client_close(c);
-	else
+	r = host->srv ? open_by_srv(c, host, deadline, o) : open_host(c, deadline, o);
+	if (r == 0)
 		*o = (struct outcome){0};	/* EHLO or a mechanism may have been refused on the way */
 	return r;
 }

@@ -12,13 +12,18 @@
 #include "mail/envelope.h"
 #include "mail/message.h"
 #include "net/dial.h"
+#include "net/srv.h"
 #include "net/stream.h"
 #include "smtp/capability.h"
 #include "smtp/reply.h"
 #include "trace.h"
 
 struct client {
-	const struct smarthost *host;
+	const struct smarthost *host;	/* with srv: target */
+	struct smarthost target;	/* the smarthost as one of its SRV records has it; its strings are borrowed */
+	struct srv server;		/* that record */
+	const char *domain;		/* whose records they are, or NULL */
+	bool resumes;			/* a TLS session of an earlier run was offered */
 	const char *ehlo;		/* configured name, or NULL */
 	struct trace *trace;
 	struct dialed dialed;
@@ -37,7 +42,8 @@ struct client {
 };
 
 /*
- * Connects, greets, secures and signs in, all before the deadline. host, ehlo and trace are borrowed. -1: o by stage; the connection is closed. 0: o is empty.
+ * Connects, greets, secures and signs in, all before the deadline; with srv to the first of the domain's servers that gets so far, each with its share of the time.
+ * host, ehlo and trace are borrowed. -1: o by stage; the connection is closed. 0: o is empty.
  */
 int client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o);
 

@@ -108,6 +108,25 @@ test_malformed_fingerprints(void **state)
 
 /* ---- our own certificate ---- */
 
+/* 1: the key, written with one passphrase, can be used with the other. */
+static int
+locked_key_opens(const char *cert, const char *key, const struct identity *id, const char *written, const char *told)
+{
+	struct buf passphrase = {0};
+	struct tls_policy policy = {.name = HOST, .ca_file = world.ca_file, .certificate = cert, .key = key, .passphrase = &passphrase};
+	struct outcome o = {0};
+	struct tls *tls;
+
+	write_pem(key, NULL, id->key, written);
+	buf_puts(&passphrase, told);
+	tls = tls_new(&policy, &o);
+	buf_wipe(&passphrase);
+	if (tls == NULL)
+		assert_string_equal(o.why, "tls-key-password is not its passphrase");
+	tls_free(tls);
+	return tls != NULL;
+}
+
 static void
 test_client_certificate(void **state)
 {
@@ -130,6 +149,9 @@ test_client_certificate(void **state)
 			fail_msg("%s", o.why);
 		assert_string_equal(peer.client, "/CN=submitter");
 	}
+	assert_int_equal(locked_key_opens(cert, key, &id, "a passphrase", "a passphrase"), 1);
+	assert_int_equal(locked_key_opens(cert, key, &id, "a passphrase", "a passphrase\n"), 0);
+	assert_int_equal(locked_key_opens(cert, key, &id, "a passphrase", "another"), 0);
 	free(both);
 	free(cert);
 	free(key);

@@ -1,0 +1,140 @@
+# TLS sessions kept across runs, and the key of a client certificate behind a passphrase.
+use lib 'tests/e2e/lib';
+use E2E;
+
+my $certs = certs();
+
+# --- sessions
+
+sub cache
+{
+	my ($mode, $uid) = @_;
+	my $dir = scratch();
+
+	chmod $mode // 0700, $dir or die "chmod: $!";
+	chown $uid, $uid, $dir or die "chown: $!" if defined $uid;
+	return $dir;
+}
+
+sub files
+{
+	my @files = glob "$_[0]/*";
+
+	return @files;
+}
+
+# Runs with that directory at that server; the log tells whether the session went on.
+sub run_with
+{
+	my ($name, $dir, $server, $resumed, %o) = @_;
+
+	return check $name, server => $server, top => {'tls-session-cache' => $dir}, log => {tls => $resumed ? qr/ resumed$/ : qr/^TLSv1\.[23] \S+$/}, %o;
+}
+
+for my $version ('1.2', '1.3') {
+	for my $tls ('starttls', 'implicit') {
+		my $server = smarthost(tls => $tls, auth => 'SCRAM-SHA-256-PLUS', args => ['--tls-max', $version]);
+		my $dir = cache();
+		my $way = "TLS $version, $tls";
+
+		run_with("$way: the first run", $dir, $server, 0);
+		is(scalar files($dir), 1, 'one session is kept');
+		is((stat((files($dir))[0]))[2] & 07777, 0600, 'for its owner alone');
+		run_with("$way: the second goes on from it, also for channel binding", $dir, $server, 1);
+		run_with("$way: so does the third", $dir, $server, 1);
+		like($server->dialogue, qr/resumed=no(?s:.*)resumed=yes(?s:.*)resumed=yes/, 'as the smarthost has it');
+		is(scalar files($dir), 1, 'still one');
+	}
+}
+
+my $server = smarthost(args => ['--listen', '127.0.0.1:0', '--listen', '127.0.0.1:0']);
+my $dir = cache();
+run_with('a session', $dir, $server, 0);
+run_with('another port', $dir, $server, 0, host => {port => $server->port(1)});
+run_with('another name', $dir, $server, 0, host => {'tls-name' => 'smtp.example.com'});
+run_with('another file of authorities', $dir, $server, 0, host => {'tls-ca-file' => "$certs/ca-dir"});
+run_with('another least version', $dir, $server, 0, host => {'tls-min-version' => '1.3'});
+run_with('the same again', $dir, $server, 1);
+chomp(my $pin = slurp("$certs/good.sha256"));
+my $pinned = {'tls-ca-file' => undef, 'tls-fingerprint' => $pin =~ /:/ ? $pin : "sha256:$pin"};
+run_with('a pinned certificate', $dir, $server, 0, host => $pinned);
+run_with('a pinned certificate, resumed', $dir, $server, 1, host => $pinned);
+
+# What is kept is not trusted blindly.
+for my $case (['cut short', sub { substr $_[0], 0, length($_[0]) / 2 }], ['empty', sub { '' }], ['of other octets', sub { 'x' x 3000 }],
+    ['followed by more', sub { $_[0] . 'x' x 70000 }]) {
+	my ($name, $change) = @$case;
+	my $own = cache();
+
+	run_with("$name: a session", $own, $server, 0);
+	my ($file) = files($own);
+	spew($file, $change->(slurp($file)));
+	run_with("$name: it is not used", $own, $server, 0);
+	run_with("$name: and replaced", $own, $server, 1);
+}
+my $own = cache();
+run_with('a session', $own, $server, 0);
+my ($file) = files($own);
+chmod 0666, $file;
+run_with('a file that others may write to', $own, $server, 0);
+for my $mode (0777, 0770) {
+	my $open = cache($mode);
+
+	run_with(sprintf('a directory that others may write to (%o)', $mode), $open, $server, 0) for 1, 2;
+	is(scalar files($open), 0, 'nothing is kept');
+}
+run_with('no such directory', '/nonexistent/sessions', $server, 0);
+SKIP: {
+	skip 'only root can be somebody else', 2 if $> != 0;
+	run_with('a directory of somebody else', cache(0700, 54321), $server, 0) for 1, 2;
+}
+if (can_unshare()) {
+	my $full = cache();
+
+	run_with('no room', $full, $server, 0, wrap => ['unshare', '-m', '/bin/sh', '-c', "mount -t tmpfs -o size=4k,nr_inodes=1 none $full; exec \"\$@\"", 'sh']) for 1, 2;
+}
+
+# A smarthost that breaks off where a session is offered gets the mail without.
+my $picky = smarthost(rules => ['tls conn=2 close']);
+$dir = cache();
+run_with('a smarthost before it breaks', $dir, $picky, 0);
+run_with('a handshake that fails with the session goes well without', $dir, $picky, 0);
+like($picky->dialogue, qr/^3 tls/m, 'at the third connection');
+run_with('and keeps the new one', $dir, $picky, 1);
+my $dead = smarthost(rules => ['tls conn=2- close']);
+$dir = cache();
+run_with('a smarthost before it breaks for good', $dir, $dead, 0);
+check 'it is tried twice, not for ever', server => $dead, top => {'tls-session-cache' => $dir}, exit => 75, err => [qr/TLS handshake/];
+is(scalar(() = $dead->dialogue =~ /^\d+ clear C: STARTTLS/mg), 3, 'three connections in all');
+
+# A certificate that has changed for the worse is noticed where no session is left to stand for it.
+$dir = cache();
+my $wrong = smarthost(cert => 'wrong-name');
+check 'a wrong name leaves no session', server => $wrong, top => {'tls-session-cache' => $dir}, exit => 76, err => [qr/certificate is for/];
+is(scalar files($dir), 0, 'nothing is kept');
+
+# --- the key's passphrase
+
+my $secrets = scratch();
+my %key = ('tls-certificate' => "$certs/client.pem", 'tls-key' => "$certs/client-encrypted.key", user => undef, password => undef, auth => 'EXTERNAL');
+for my $case (['the configuration', 'tls-key-password', 'secret'], ['a file', 'tls-key-password-file', spew("$secrets/passphrase", "secret\n", 0600)],
+    ['a command', 'tls-key-password-command', 'echo secret'], ['the environment', 'tls-key-password-env', 'KEY_PASSPHRASE']) {
+	my ($name, $option, $value) = @$case;
+
+	check "a passphrase from $name", auth => 'EXTERNAL', args => ['--client-cert', 'require'], host => {%key, $option => $value}, env => {KEY_PASSPHRASE => 'secret'},
+	    log => {auth => 'EXTERNAL'};
+}
+my %failing = (args => ['--client-cert', 'request'], sent => 0, exit => 78);
+check 'no passphrase', %failing, host => {%key, auth => undef, user => USER, password => PASSWORD},
+    err => [qr/client-encrypted\.key: the key is encrypted with a passphrase, and tls-key-password is not set\. Remedy: /];
+check 'the wrong passphrase', %failing, host => {%key, 'tls-key-password' => 'sesame'}, err => [qr/tls-key-password is not its passphrase/], err_not => qr/sesame/;
+check 'a passphrase beyond all bounds', %failing, host => {%key, 'tls-key-password' => 'sesame' x 1000}, err => [qr/tls-key-password is not its passphrase/];
+check 'a passphrase that cannot be had', %failing, host => {%key, 'tls-key-password-file' => '/nonexistent/p'}, err => [qr{cannot read the passphrase .* from /nonexistent/p}];
+check 'a passphrase for a key that needs none', auth => 'EXTERNAL', args => ['--client-cert', 'require'],
+    host => {%key, 'tls-key' => "$certs/client.key", 'tls-key-password' => 'secret'}, log => {auth => 'EXTERNAL'};
+check 'a passphrase in two ways', host => {%key, 'tls-key-password' => 'secret', 'tls-key-password-env' => 'X'}, exit => 78, err => [qr/two ways/];
+check 'a passphrase without a certificate', host => {'tls-key-password' => 'secret'}, exit => 78, err => [qr/no tls-certificate/];
+check 'a passphrase in a file that others can read', host => {%key, 'tls-key-password' => 'secret'}, exit => 78,
+    setup => sub { chmod 0644, $ENV{SENDMAIL_CONF} }, err => [qr/others can read the password in it/];
+
+done_testing;
