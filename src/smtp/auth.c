@@ -438,7 +438,7 @@ auth_wanted(const struct smarthost *h)
  * The last reply as a verdict. 1: signed in; 0: not by this mechanism, but the next may be tried, o tells why; -1: o.
  *
  * A mechanism that is not known after all (504), one that the account has to be made fit for by another (432, RFC 4954 section 6), and a binding that was refused
- * before the password came into play say nothing about the password.
+ * before the password came into play (some say 4xx to a type that they do not know) say nothing about the password.
  */
 static int
 verdict(struct attempt *a)
@@ -454,7 +454,7 @@ verdict(struct attempt *a)
 	(void)reply_fail(&a->reply, STAGE_AUTH, a->outcome, "%s refused to sign %s in (AUTH %s)", h->host, text_or_empty(h->user), a->mechanism->name);
 	if (code == 504 || code == 432)
 		return 0;
-	return a->mechanism->binding != TLS_NO_BINDING && !a->proved && code / 100 == 5 ? 0 : -1;
+	return a->mechanism->binding != TLS_NO_BINDING && !a->proved && code != 421 ? 0 : -1;
 }
 
 /* Runs one mechanism, its secret fetched and wiped here; as verdict(). */

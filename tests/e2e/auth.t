@@ -69,6 +69,10 @@ check 'a binding that is not known: the other one', auth => 'SCRAM-SHA-256-PLUS,
     log => {auth => 'SCRAM-SHA-256-PLUS'}, also => sub { is_deeply(bindings($_[0]), ['tls-exporter', 'tls-server-end-point'], 'the certificate') };
 check 'no binding that is known: without', auth => 'SCRAM-SHA-256-PLUS,SCRAM-SHA-256,PLAIN', rules => ['auth@SCRAM-SHA-256-PLUS reply "501 5.5.4 No"'],
     log => {auth => 'SCRAM-SHA-256'}, also => sub { is((bindings($_[0]))->[-1], 'none', 'not as if the smarthost had not offered it') };
+check 'a binding that is said to fail for now: the other one', auth => 'SCRAM-SHA-256-PLUS', rules => ['auth@SCRAM-SHA-256-PLUS#1 reply "435 Unable to authenticate at present"'],
+    log => {auth => 'SCRAM-SHA-256-PLUS'};
+check 'a smarthost that goes away is not asked again', auth => 'SCRAM-SHA-256-PLUS,SCRAM-SHA-256', rules => ['auth reply "421 4.3.2 Bye" close'], exit => 75, auths => 1,
+    err => [qr/421 4\.3\.2 Bye/];
 for my $case (['unsupported-channel-binding-type', 1], ['channel-bindings-dont-match', 2]) {
 	my ($error, $n) = @$case;
 
