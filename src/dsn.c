@@ -73,6 +73,16 @@ dsn_add_xtext(struct buf *b, const char *s)
 			buf_printf(b, "+%02X", (unsigned char)*s);
 }
 
+void
+dsn_add_unitext(struct buf *b, const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s > 0x20 && *s != 0x7f && *s != '+' && *s != '=' && *s != '\\')
+			buf_putc(b, *s);
+		else
+			buf_printf(b, "\\x{%02X}", (unsigned char)*s);
+}
+
 static int
 hex_digit(char c)
 {

@@ -27,6 +27,9 @@ bool dsn_is_envid(const char *text);
 /* Adds s as xtext (RFC 3461 section 4). */
 void dsn_add_xtext(struct buf *b, const char *s);
 
+/* Adds s, UTF-8, as utf-8-addr-unitext (RFC 6533 section 3), for where SMTPUTF8 is in use. */
+void dsn_add_unitext(struct buf *b, const char *s);
+
 /* What the xtext means, or NULL where it is none or holds a NUL. The caller frees it. */
 char *dsn_decode_xtext(const char *xtext);
 

@@ -120,6 +120,9 @@ put_rcpt(struct transaction *t, const struct recipient *r)
 		else if (!address_is_utf8(original)) {
 			buf_puts(&b, " ORCPT=rfc822;");
 			dsn_add_xtext(&b, original);
+		} else if (t->e->utf8 && t->c->cap.utf8) {
+			buf_puts(&b, " ORCPT=utf-8;");
+			dsn_add_unitext(&b, original);
 		}
 	}
 	put(t, b.data, b.len);
@@ -142,6 +145,19 @@ hear(struct transaction *t, enum stage stage, const char *to)
 	return r;
 }
 
+/* What 530 wants, TLS or AUTH, is told by its words: 5.7.0 stands for both, and not all servers have enhanced status codes. */
+static int
+required_status(const struct transaction *t)
+{
+	const char *text = t->c->reply.text;
+
+	if (!t->c->secure && strcasestr(text, "starttls") != NULL)
+		return EX_PROTOCOL;
+	if (strcasestr(text, "tls") == NULL && (t->c->secure || strcasestr(text, "authentic") != NULL))
+		return EX_NOPERM;
+	return t->o->status;
+}
+
 static int
 read_mail(struct transaction *t)
 {
@@ -150,8 +166,8 @@ read_mail(struct transaction *t)
 	if (t->c->reply.code / 100 == 2)
 		return 0;
 	(void)reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
-	if (t->c->reply.code == 530 && t->o->status == EX_PROTOCOL && t->c->secure && strcasestr(t->c->reply.text, "tls") == NULL)
-		t->o->status = EX_NOPERM;	/* 530 5.7.0 is also what Gmail says where AUTH is missing */
+	if (t->c->reply.code == 530)
+		t->o->status = required_status(t);
 	return -1;
 }
 

@@ -109,6 +109,18 @@ xtext_of_each_octet(void **state)
 	}
 }
 
+/* RFC 6533 section 3: letters outside ASCII stand for themselves. */
+static void
+unitext(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	dsn_add_unitext(&b, "a+b=c d\\e\177\303\251@\344\270\255.example");
+	assert_string_equal(b.data, "a\\x{2B}b\\x{3D}c\\x{20}d\\x{5C}e\\x{7F}\303\251@\344\270\255.example");
+	buf_free(&b);
+}
+
 static void
 xtext_there_and_back(void **state)
 {
@@ -150,7 +162,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(notify), cmocka_unit_test(notify_there_and_back), cmocka_unit_test(ret), cmocka_unit_test(envid),
-		cmocka_unit_test(xtext_of_each_octet), cmocka_unit_test(xtext_there_and_back), cmocka_unit_test(no_xtext),
+		cmocka_unit_test(xtext_of_each_octet), cmocka_unit_test(xtext_there_and_back), cmocka_unit_test(unitext), cmocka_unit_test(no_xtext),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
