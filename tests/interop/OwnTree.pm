@@ -14,6 +14,7 @@ use warnings;
 
 use Cwd qw(abs_path);
 use Exporter qw(import);
+use Fcntl qw(:flock);
 use File::Path qw(make_path);
 use Socket;
 
@@ -47,6 +48,31 @@ sub fetch {
 	my $directory = abs_path("$build/interop/$name");
 	return system("$here/fetch.sh", $directory, @packages) == 0 ?
 	    "$directory/root" : undef;
+}
+
+sub has_npm {
+	return scalar grep { -x "$_/npm" } split /:/, $ENV{PATH} // '';
+}
+
+# A package without dependencies from npm, unpacked; nothing if the machine has
+# no npm or cannot download it.  To be called before enter(), for there is no
+# network after it.
+sub npm {
+	my ($name, $major) = @_;
+	my $place = ($ENV{BUILD} // 'build') . "/interop/npm/$name-$major";
+
+	return undef if !has_npm();
+	make_path($place);
+	$place = abs_path($place);
+	open my $lock, '>', "$place/lock" or die "$place/lock: $!";
+	flock $lock, LOCK_EX or die "flock: $!";
+	if (!-e "$place/complete" && system("cd '$place' && rm -rf package && " .
+	    "npm pack --silent --fetch-retries=1 '$name\@$major' >&2 && tar -xzf $name-*.tgz && " .
+	    "rm $name-*.tgz && chmod -R a+rX package && : >complete") != 0) {
+		die "npm cannot download $name\n" if $ENV{INTEROP_REQUIRED};
+		return undef;
+	}
+	return "$place/package";
 }
 
 sub loopback_up {

@@ -1,12 +1,4 @@
-# A Postfix of one's own, for a test: on loopback, in namespaces of its own,
-# from the tree that fetch.sh unpacks.
-#
-# Owns: the namespaces, the server's configuration and certificates, its log
-# and its mailboxes.  All of that lies on file systems in memory that nobody
-# outside sees, and is gone with the test.
-#
-# The test runs in namespaces of its own, see OwnTree.pm; so it can read every
-# mailbox, and the ports 587 and 465 are always free.
+# A Postfix of one's own, for a test: see PrivateServer.pm.
 #
 # The server:
 #   587  STARTTLS required before anything else; BDAT, PIPELINING, SIZE, DSN
@@ -26,22 +18,20 @@ use warnings;
 use File::Path qw(make_path);
 use FindBin;
 use IO::Socket::INET;
-use POSIX qw(WNOHANG _exit);
-use Socket;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 use lib $FindBin::Bin;
-use OwnTree qw(enter mount_memory mount_devices run spew slurp);
+use OwnTree qw(mount_memory mount_devices run spew slurp);
+use PrivateServer;
+
+our @ISA = qw(PrivateServer);
 
 use constant {
-	DOMAIN		=> 'interop.test',
-	PASSWORD	=> q{open "sesame" \\ $HOME %00 },
+	DOMAIN		=> PrivateServer::DOMAIN,
+	MAIL_UID	=> PrivateServer::MAIL_UID,
 	RECIPIENT_LIMIT	=> 100,
 	SIZE_LIMIT	=> 1 << 20,
 	USERS		=> 1500,
-	LIFETIME	=> 600,		# seconds; no test takes a tenth of it
-	PATIENCE	=> 60,		# seconds to wait for any one thing
-	MAIL_UID	=> 7001,
 	POSTFIX_UID	=> 7002,
 	POSTDROP_GID	=> 7003,
 };
@@ -55,73 +45,45 @@ sub fetch {
 	    qw(postfix sasl2-bin libsasl2-modules libsasl2-modules-db));
 }
 
-sub new {
-	my ($class, $root) = @_;
-	my $self = bless { root => $root, seen => 0 }, $class;
-
-	$self->mount_all;
-	$self->certificates;
-	$self->identities;
-	$self->configure;
-	$self->spool;
-	$self->password;
-	$self->start;
-	return $self;
-}
-
-# A path of the server's, as the test sees it.
-sub path {
-	my ($self, $path) = @_;
-
-	return "$self->{root}$path";
-}
-
-sub mount_all {
+sub version {
 	my ($self) = @_;
 
-	mount_memory($self->{root}, qw(/etc /var /tmp /dev));
-	mount_devices($self->{root}, qw(/dev/null /dev/urandom));
+	return slurp($self->path('/.packages')) =~ /^postfix (.*)$/m ?
+	    "Postfix $1" : 'Postfix';
 }
 
-# Two authorities, so that one can be the wrong one.
-sub certificates {
+sub ways {
 	my ($self) = @_;
-	my $to = $self->path('/tmp/tls');
-	my $new = 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:' .
-	    'prime256v1 -nodes -days 2';
 
-	make_path($to);
-	for my $name (qw(ca other-ca)) {
-		run("$new -subj /CN=$name -keyout '$to/$name.key' -out '$to/$name.pem'");
-	}
-	run("$new -subj /CN=localhost -CA '$to/ca.pem' -CAkey '$to/ca.key'" .
-	    ' -addext basicConstraints=critical,CA:FALSE' .
-	    ' -addext subjectAltName=DNS:localhost,IP:127.0.0.1' .
-	    " -keyout '$to/server.key' -out '$to/server.pem'");
-	chomp($self->{fingerprint} = run(
-	    "openssl x509 -in '$to/server.pem' -noout -sha256 -fingerprint"));
-	$self->{fingerprint} =~ s/.*=//;
+	return {
+		'587, STARTTLS, all extensions' => $self->section,
+		'465, implicit TLS, few extensions' =>
+		    $self->section(port => 465, tls => '"implicit"'),
+	};
 }
 
-# The users that Postfix insists on, and what else /etc must have.
-sub identities {
-	my ($self) = @_;
+sub offers {
+	return { dsn => 1, utf8 => 1, size => SIZE_LIMIT,
+		mechanisms => [qw(PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256)] };
+}
 
-	make_path(map { $self->path($_) } '/etc/postfix/sasl', '/var/log',
-	    '/var/lib/postfix', '/var/spool/postfix', '/var/mail');
-	spew($self->path('/etc/passwd'), join '', map { "$_\n" }
-	    'root:x:0:0::/:/bin/false',
-	    'mail:x:' . MAIL_UID . ':' . MAIL_UID . '::/:/bin/false',
-	    'postfix:x:' . POSTFIX_UID . ':' . POSTFIX_UID . '::/:/bin/false',
-	    'nobody:x:65534:65534::/:/bin/false');
-	spew($self->path('/etc/group'), join '', map { "$_\n" }
-	    'root:x:0:', 'mail:x:' . MAIL_UID . ':',
-	    'postfix:x:' . POSTFIX_UID . ':',
-	    'postdrop:x:' . POSTDROP_GID . ':', 'nogroup:x:65534:');
-	spew($self->path('/etc/hosts'), "127.0.0.1 localhost\n");
-	spew($self->path('/etc/nsswitch.conf'),
-	    "passwd: files\ngroup: files\nhosts: files\n");
-	spew($self->path('/etc/services'), "smtp 25/tcp\nsubmission 587/tcp\n");
+sub auth_used {
+	my ($self, $log) = @_;
+
+	return $log =~ /sasl_method=([A-Z0-9-]+),/ ? $1 : undef;
+}
+
+sub dsn_asked {
+	my ($self, $log, $arrived) = @_;
+	my $notice = $arrived->{user}[0] // return 0;
+
+	return $notice->{sender} eq '' && $notice->{bytes} =~ /^Action: delivered$/m &&
+	    $notice->{bytes} =~ /^Original-Envelope-Id: id\+=7$/mi &&
+	    $notice->{bytes} =~ /^Original-Recipient: rfc822;\s*usera\@/mi;
+}
+
+sub users {
+	return { postfix => POSTFIX_UID, postdrop => POSTDROP_GID };
 }
 
 sub configure {
@@ -129,6 +91,8 @@ sub configure {
 	my ($domain, $uid) = (DOMAIN, MAIL_UID);
 	my $tls = '/etc/postfix/tls.pem';
 
+	make_path(map { $self->path($_) } '/etc/postfix/sasl', '/var/lib/postfix',
+	    '/var/spool/postfix');
 	spew($self->path($tls), slurp($self->path('/tmp/tls/server.key')) .
 	    slurp($self->path('/tmp/tls/server.pem')), 0600);
 	spew($self->path('/etc/postfix/sasl/smtpd.conf'), <<~END);
@@ -213,15 +177,12 @@ sub spool {
 	chown POSTFIX_UID, POSTDROP_GID, "$spool/maildrop", "$spool/public";
 	chmod 01730, "$spool/maildrop";
 	chmod 02710, "$spool/public";
-	chown MAIL_UID, MAIL_UID, $self->path('/var/mail');
 }
 
 # The account user@interop.test.
 sub password {
 	my ($self) = @_;
 
-	spew($self->path('/tmp/password'), PASSWORD, 0600);
-	spew($self->path('/tmp/wrong-password'), PASSWORD . 'x', 0600);
 	run("chroot '$self->{root}' /usr/sbin/saslpasswd2 -p -c -u " . DOMAIN .
 	    " -f /etc/postfix/sasldb user <'$self->{root}/tmp/password'");
 	chown POSTFIX_UID, 0, $self->path('/etc/postfix/sasldb') or die "sasldb: $!";
@@ -230,51 +191,13 @@ sub password {
 sub start {
 	my ($self) = @_;
 
-	defined($self->{master} = fork) or die "fork: $!";
-	if ($self->{master} == 0) {
-		setpgrp;
-		open STDIN, '<', '/dev/null';
-		open STDOUT, '>', $self->path('/tmp/master.out');
-		open STDERR, '>&', \*STDOUT;
-		%ENV = (PATH => '/usr/sbin:/usr/bin');
-		chroot $self->{root} and chdir '/' and
-		    exec '/usr/lib/postfix/sbin/master', '-c', '/etc/postfix',
-		    '-d', '-e', LIFETIME;
-		_exit(71);
-	}
-	for my $port (587, 465) {
-		$self->await("port $port", sub { can_connect($port) });
-	}
+	$self->spool;
+	$self->password;
+	$self->daemon('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d',
+	    '-e', PrivateServer::LIFETIME);
+	$self->await_port($_) for 587, 465;
 	# What these connections left in the log belongs to no test.
 	$self->settle(2);
-}
-
-sub can_connect {
-	my ($port) = @_;
-
-	socket(my $socket, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
-	return connect $socket, sockaddr_in($port, INADDR_LOOPBACK);
-}
-
-# Polls until &$done returns true.  Dies when the server does or when it takes
-# longer than anything ever should.
-sub await {
-	my ($self, $what, $done) = @_;
-	my $end = time + PATIENCE;
-
-	until ($done->()) {
-		die 'Postfix ended: ' . slurp($self->path('/tmp/master.out'))
-		    if waitpid($self->{master}, WNOHANG) != 0;
-		die $self->log_tail, "waited in vain for $what\n" if time > $end;
-		sleep 0.02;
-	}
-}
-
-sub log_text {
-	my ($self) = @_;
-	my $path = $self->path('/var/log/mail.log');
-
-	return -e $path ? slurp($path) : '';
 }
 
 sub in_queue {
@@ -291,13 +214,6 @@ sub marker {
 	<$socket>;
 	print $socket "QUIT\r\n";
 	<$socket>;
-}
-
-# What explains a failure.
-sub log_tail {
-	my ($self) = @_;
-
-	return $self->log_text =~ /((?:.*\n){0,20})\z/ ? $1 : '';
 }
 
 # Waits until every session begun since the last call has ended ($least of them
@@ -357,18 +273,6 @@ sub take_apart {
 	$bytes =~ s/\AReceived: .*\n(?:[ \t].*\n)*//;
 	$message{bytes} = $bytes;
 	return \%message;
-}
-
-sub stop {
-	my ($self) = @_;
-
-	return if !$self->{master};
-	kill 'TERM', $self->{master};
-	for (1 .. 100) {
-		return if waitpid($self->{master}, WNOHANG) != 0;
-		sleep 0.05;
-	}
-	kill 'KILL', $self->{master};
 }
 
 1;

@@ -34,7 +34,7 @@ use warnings;
 
 use Cwd qw(abs_path);
 use Exporter ();
-use Fcntl qw(:flock O_NONBLOCK F_SETFL);
+use Fcntl qw(O_NONBLOCK F_SETFL);
 use File::Path qw(make_path remove_tree);
 use FindBin;
 use IO::Socket::UNIX;
@@ -77,26 +77,6 @@ sub cannot {
 
 	die "$why\n" if $ENV{INTEROP_REQUIRED};
 	plan skip_all => $why;
-}
-
-# A package without dependencies from npm, unpacked; nothing if the machine has
-# no npm or cannot download it.  To be called before begin(), for there is no network after it.
-sub npm {
-	my ($name, $major) = @_;
-	my $place = ($ENV{BUILD} // 'build') . "/interop/npm/$name-$major";
-
-	return undef if !grep { -x "$_/npm" } split /:/, $ENV{PATH} // '';
-	make_path($place);
-	$place = abs_path($place);
-	open my $lock, '>', "$place/lock" or die "$place/lock: $!";
-	flock $lock, LOCK_EX or die "flock: $!";
-	if (!-e "$place/complete" && system("cd '$place' && rm -rf package && " .
-	    "npm pack --silent --fetch-retries=1 '$name\@$major' >&2 && tar -xzf $name-*.tgz && " .
-	    "rm $name-*.tgz && chmod -R a+rX package && : >complete") != 0) {
-		die "npm cannot download $name\n" if $ENV{INTEROP_REQUIRED};
-		return undef;
-	}
-	return "$place/package";
 }
 
 # All that comes before the first test.

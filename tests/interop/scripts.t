@@ -14,7 +14,7 @@ use lib $FindBin::Bin;
 use RealCallers;
 
 # A later one wants a later node than Debian 12 has.
-my $npm = RealCallers::npm('nodemailer', 7);
+my $npm = OwnTree::npm('nodemailer', 7);
 my $world = RealCallers->begin;
 $world->conf(domain => '"example.com"');
 my $body = "caf\xc3\xa9\n.\n..two\nlast\n";
