@@ -68,7 +68,7 @@ stop(struct relay *r, msec started, struct result *res)
 
 /* A password that was refused is not tried again at each message: accounts are locked for less. */
 static int
-open_smarthost(struct relay *r, struct result *res, size_t i, msec deadline, struct outcome *o)
+open_smarthost(struct relay *r, struct result *res, size_t i, bool last, msec deadline, struct outcome *o)
 {
 	const struct config *c = r->config;
 	struct relay_refusal *refused = &r->refused[i];
@@ -80,7 +80,7 @@ open_smarthost(struct relay *r, struct result *res, size_t i, msec deadline, str
 		res->host[0] = res->address[0] = res->tls[0] = res->auth[0] = res->reply[0] = '\0';
 		return -1;
 	}
-	status = client_open(&r->client, res->smarthost, c->hostname, deadline, r->trace, o);
+	status = client_open(&r->client, res->smarthost, last, c->hostname, deadline, r->trace, o);
 	submit_note(res, &r->client);
 	if (status == -1 && o->stage == STAGE_AUTH && o->code >= 500) {
 		refused->until = clock_now() + REFUSED_MS;
@@ -101,7 +101,7 @@ begin(struct relay *r, struct result *res, struct envelope *e, const struct smar
 
 	hang_up(r);
 	for (size_t i = only != NULL ? last : 0; i <= last && status == -1 && next; i++) {
-		status = open_smarthost(r, res, i, clock_share(deadline, last - i + 1), o);
+		status = open_smarthost(r, res, i, i == last, clock_share(deadline, last - i + 1), o);
 		if (status == 0) {
 			r->open = true;
 			r->client.stream.deadline = deadline;

@@ -50,11 +50,10 @@ try(struct result *r, const struct config *c, struct client *client, size_t i, s
 
 	r->smarthost = &c->smarthost[i];
 	*next = true;
-	if (client_open(client, r->smarthost, c->hostname, clock_share(deadline, left), t, o) == -1) {
+	if (client_open(client, r->smarthost, left == 1, c->hostname, clock_share(deadline, left), t, o) == -1) {
 		submit_note(r, client);
 		return -1;
 	}
-	client->last = left == 1;
 	client->stream.deadline = deadline;
 	status = client_send(client, e, m, o);
 	submit_note(r, client);

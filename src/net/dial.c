@@ -327,7 +327,7 @@ connect_any(struct dialed *d, struct race *r, const char *host, uint16_t port, m
 }
 
 int
-dial(struct dialed *d, const char *host, uint16_t port, msec deadline, struct trace *t, struct outcome *o)
+dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadline, struct trace *t, struct outcome *o)
 {
 	struct race race = {.trace = t};
 	struct addrinfo *list;
@@ -340,7 +340,7 @@ dial(struct dialed *d, const char *host, uint16_t port, msec deadline, struct tr
 	if (look_up(host, service, deadline, &list, o) == -1)
 		return -1;
 	interleave(&race, list);
-	r = connect_any(d, &race, host, port, deadline, o);
+	r = connect_any(d, &race, host, port, patience > 0 && clock_left(deadline) > patience ? clock_now() + patience : deadline, o);
 	freeaddrinfo(list);
 	if (r == 0)
 		trace_note(t, "connected to %s, from %s", d->address, d->local);

@@ -11,6 +11,8 @@
 #include "smtp/auth.h"
 #include "smtp/client.h"
 
+#define CONNECT_MAX	10000	/* milliseconds that one which is not the last is tried to be connected to: dead, it costs seconds, not its share */
+
 /* Reads the reply to what was last asked. */
 static int
 hear(struct client *c, enum stage stage, const char *to, struct outcome *o)
@@ -231,7 +233,7 @@ connect_once(struct client *c, msec deadline, struct outcome *o)
 	if (c->trace != NULL)
 		c->trace->tls = false;
 	stream_init(&c->stream, -1, deadline);
-	if (dial(&c->dialed, c->host->host, c->host->port, deadline, c->trace, o) == -1)
+	if (dial(&c->dialed, c->host->host, c->host->port, c->last ? 0 : CONNECT_MAX, deadline, c->trace, o) == -1)
 		return -1;
 	stream_init(&c->stream, c->dialed.fd, deadline);
 	r = open_session(c, o);
@@ -278,6 +280,7 @@ open_by_srv(struct client *c, const struct smarthost *host, msec deadline, struc
 {
 	struct srv_list *list = mem_alloc(sizeof(*list));
 	struct outcome failure;
+	bool last = c->last;
 	int r = srv_find(list, host->host, host->tls_any || host->tls == TLS_MODE_IMPLICIT, host->tls_any || host->tls == TLS_MODE_STARTTLS,
 	    deadline, c->trace, o);
 
@@ -296,23 +299,26 @@ open_by_srv(struct client *c, const struct smarthost *host, msec deadline, struc
 		c->target.port = c->server.port;
 		c->target.tls = c->server.implicit ? TLS_MODE_IMPLICIT : TLS_MODE_STARTTLS;
 		forget(c);
+		c->last = last && i + 1 == list->count;
 		r = open_host(c, clock_share(deadline, list->count - i), &failure);
 		if (i == 0 || outcome_worse(o->status, failure.status) != o->status)
 			*o = failure;
 		if (r == -1 && !is_worth_another(&failure))
 			break;
 	}
+	c->last = last;
 	free(list);
 	return r;
 }
 
 int
-client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o)
+client_open(struct client *c, const struct smarthost *host, bool last, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o)
 {
 	int r;
 
 	memset(c, 0, sizeof(*c));
 	c->host = host;
+	c->last = last;
 	c->ehlo = ehlo;
 	c->trace = trace;
 	stream_init(&c->stream, -1, deadline);

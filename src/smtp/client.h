@@ -43,9 +43,10 @@ struct client {
 
 /*
  * Connects, greets, secures and signs in, all before the deadline; with srv to the first of the domain's servers that gets so far, each with its share of the time.
+ * last: there is no other smarthost to try; else one that does not let us connect within 10 s is given up.
  * host, ehlo and trace are borrowed. -1: o by stage; the connection is closed. 0: o is empty.
  */
-int client_open(struct client *c, const struct smarthost *host, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o);
+int client_open(struct client *c, const struct smarthost *host, bool last, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o);
 
 /*
  * Sends m to those recipients of e that are RCPT_PENDING; stream.deadline, which the caller may have moved, bounds it. 0: each of them is RCPT_DONE or RCPT_FAILED with a

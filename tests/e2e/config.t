@@ -276,6 +276,15 @@ sub smarthost_kept { push @kept, smarthost(@_); return $kept[-1] }
 two('the first is not there', "smarthost 'first' {\n\thost = '127.0.0.1'\n\tport = 1\n}\n");
 two("the first says $_", scripted(rules => [$_])) for 'banner reply "554 No"', 'banner reply "421 Later"', 'banner close', 'ehlo reply "421 Later"',
     'starttls reply "454 Later"', 'auth reply "535 5.7.8 No"', 'auth reply "454 4.7.0 Later"', 'mail reply "451 4.3.0 Later"', 'mail reply "421 4.3.2 Bye"';
+{
+	my $dead = smarthost_kept(args => ['--listen', '127.0.0.1:0', '--listen', '127.0.0.1:0/hole']);
+	my $second = smarthost();
+
+	# Its share of the time would be two minutes and a half.
+	check 'two smarthosts: the first is dead, which costs seconds', server => $second, limit => 60, sent => 1,
+	    conf => conf({log => '@LOG@', domain => 'example.com'}, section($dead, port => $dead->port(1), title => 'first'), section($second, title => 'second')),
+	    log => {status => 'sent', port => $second->port, 'passed-over' => qr/cannot connect/};
+}
 two('the first has a certificate that is not trusted', scripted(cert => 'other-ca'));
 two('the first offers no STARTTLS', scripted(ext => '-STARTTLS'));
 for my $refusal (['mail reply "550 5.7.1 No"', 77], ['rcpt reply "550 5.1.1 No"', 67], ['rcpt reply "450 4.2.0 Later"', 75], ['dot reply "554 5.7.1 Spam"', 69],

@@ -104,6 +104,33 @@ for my $tls (@modes) {
 	check "$tls: a trust store that the environment names", tls => $tls, host => {'tls-ca-file' => undef}, env => {SSL_CERT_FILE => "$certs/ca.pem"};
 }
 
+# Where the store is a hashed directory, the bundle with all authorities is not even opened: this one would never end.
+{
+	my $fifo = scratch() . '/bundle.pem';
+
+	POSIX::mkfifo($fifo, 0600) or die "mkfifo: $!";
+	check 'authorities are looked up, not read all', host => {'tls-ca-file' => undef}, env => {SSL_CERT_DIR => "$certs/ca-dir", SSL_CERT_FILE => $fifo}, limit => 20;
+}
+
+# What the system's policy (openssl.cnf) asks for is kept, and is no way below our own floor.
+sub policy
+{
+	return {OPENSSL_CONF => spew(scratch() . '/openssl.cnf', "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = policy\n[policy]\n$_[0]\n")};
+}
+refused('the system asks for TLS 1.3', 'no version of TLS', 'tls', env => policy('MinProtocol = TLSv1.3'), args => ['--tls-max', '1.2']);
+check 'the system asks for TLS 1.3, and gets it', env => policy('MinProtocol = TLSv1.3'), host => {'tls-min-version' => \"'1.2'"}, log => {tls => qr/^TLSv1\.3 /};
+check 'the system allows TLS 1.2 at most', env => policy('MaxProtocol = TLSv1.2'), log => {tls => qr/^TLSv1\.2 /};
+refused('the system would allow TLS 1.1', 'no version of TLS', 'tls', env => policy("MinProtocol = TLSv1\nCipherString = DEFAULT:\@SECLEVEL=0"), args => ['--tls-max', '1.1']);
+check 'the system chooses the ciphers', env => policy('Ciphersuites = TLS_CHACHA20_POLY1305_SHA256'), log => {tls => qr/CHACHA20/};
+
+# A numeric IPv6 address is a name of the certificate, too.
+SKIP: {
+	my $six = eval { smarthost(tls => 'implicit', args => ['--listen', '[::1]:0']) };
+
+	skip 'no IPv6 on loopback', 1 if !$six;
+	check 'the address is IPv6', server => $six, host => {host => '::1'}, log => {address => '::1', tls => qr/^TLSv1\.3 /};
+}
+
 # STARTTLS itself
 refused('STARTTLS is not offered', 'does not offer STARTTLS', 'port', ext => '-STARTTLS', stage => 'starttls');
 refused('STARTTLS is not offered, but AUTH is', 'does not offer STARTTLS', 'port', ext => '-STARTTLS', stage => 'starttls',

@@ -46,7 +46,7 @@ sign_in(struct attempt *a)
 	peer_start(&a->peer);
 	a->host.port = a->peer.port;
 	trace_init(&trace, fd);
-	a->status = client_open(&a->client, &a->host, "client.example.com", clock_now() + PATIENCE, &trace, &a->o);
+	a->status = client_open(&a->client, &a->host, true, "client.example.com", clock_now() + PATIENCE, &trace, &a->o);
 	client_close(&a->client);
 	peer_stop(&a->peer);
 	peer_must(lseek(fd, 0, SEEK_SET) == 0, "lseek");

@@ -19,7 +19,7 @@ open_session(struct session *s, msec wait)
 	peer_start(&s->peer);
 	s->host.host = address;
 	s->host.port = s->peer.port;
-	s->status = client_open(&s->client, &s->host, "client.example.com", clock_now() + wait, NULL, &s->o);
+	s->status = client_open(&s->client, &s->host, true, "client.example.com", clock_now() + wait, NULL, &s->o);
 	assert_int_equal(s->status, s->o.status == 0 ? 0 : -1);
 	client_close(&s->client);
 	client_close(&s->client);	/* no harm in that */
@@ -182,7 +182,7 @@ no_connection(void **state)
 	peer_stop(&s->peer);
 	s->host.host = address;
 	s->host.port = s->peer.port;
-	assert_int_equal(client_open(&s->client, &s->host, NULL, clock_now() + PATIENCE, NULL, &s->o), -1);
+	assert_int_equal(client_open(&s->client, &s->host, true, NULL, clock_now() + PATIENCE, NULL, &s->o), -1);
 	assert_int_equal(s->client.stream.fd, -1);
 	client_close(&s->client);
 	assert_end(s, EX_TEMPFAIL, STAGE_CONNECT, CAUSE_UNREACHABLE, "");
@@ -199,7 +199,7 @@ own_name(void **state)
 	(void)state;
 	peer_start(&s->peer);
 	s->host = (struct smarthost){.host = address, .port = s->peer.port, .tls = TLS_MODE_NONE};
-	assert_int_equal(client_open(&s->client, &s->host, NULL, clock_now() + PATIENCE, NULL, &s->o), 0);
+	assert_int_equal(client_open(&s->client, &s->host, true, NULL, clock_now() + PATIENCE, NULL, &s->o), 0);
 	client_close(&s->client);
 	peer_stop(&s->peer);
 	name = mem_ndup(s->peer.commands.data + 5, strcspn(s->peer.commands.data + 5, "\n"));

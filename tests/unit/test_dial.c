@@ -191,7 +191,7 @@ go(struct dialed *d, const char *host, uint16_t port, long ms, struct outcome *o
 
 	trace_init(&silent, -1);
 	*o = (struct outcome){0};
-	return dial(d, host, port, clock_now() + ms, &silent, o);
+	return dial(d, host, port, 0, clock_now() + ms, &silent, o);
 }
 
 /* As go(), giving what was traced. The caller frees it. */
@@ -205,7 +205,7 @@ go_traced(struct dialed *d, const char *host, uint16_t port, long ms, struct out
 	assert_non_null(f);
 	trace_init(&t, fileno(f));
 	*o = (struct outcome){0};
-	*r = dial(d, host, port, clock_now() + ms, &t, o);
+	*r = dial(d, host, port, 0, clock_now() + ms, &t, o);
 	rewind(f);
 	text[fread(text, 1, 65535, f)] = '\0';
 	(void)fclose(f);
@@ -433,6 +433,15 @@ test_deadline_of_the_race(void **state)
 		assert_int_equal(o.cause, CAUSE_TIMEOUT);
 		assert_string_equal(o.why, why);
 		assert_int_equal(open_descriptors(), before);
+	}
+	for (size_t i = 0; i < 2; i++) {	/* patience ends before the deadline */
+		struct dialed d;
+		struct outcome o = {0};
+		struct trace none;
+
+		trace_init(&none, -1);
+		assert_int_equal(dial(&d, i == 0 ? "127.0.0.1" : "many.test", port, SHORT, clock_now() + 600000, &none, &o), -1);
+		assert_int_equal(o.cause, CAUSE_TIMEOUT);
 	}
 	free(why);
 	close_all(fillers, FILLERS);

@@ -35,7 +35,7 @@ send_it(struct run *r, bool secure)
 
 	peer_start(&r->peer);
 	r->host = (struct smarthost){.host = address, .port = r->peer.port, .tls = TLS_MODE_NONE};
-	assert_int_equal(client_open(&r->client, &r->host, "c.example.com", clock_now() + PATIENCE, NULL, &r->o), 0);
+	assert_int_equal(client_open(&r->client, &r->host, true, "c.example.com", clock_now() + PATIENCE, NULL, &r->o), 0);
 	r->client.secure = secure;	/* as after a handshake */
 	r->status = client_send(&r->client, &r->envelope, &r->message, &r->o);
 	client_close(&r->client);

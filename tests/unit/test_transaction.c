@@ -53,7 +53,7 @@ send_it(struct run *r, bool last)
 
 	peer_start(&r->peer);
 	r->host = (struct smarthost){.host = address, .port = r->peer.port, .tls = TLS_MODE_NONE};
-	assert_int_equal(client_open(&r->client, &r->host, "c.example.com", clock_now() + PATIENCE, NULL, &r->o), 0);
+	assert_int_equal(client_open(&r->client, &r->host, true, "c.example.com", clock_now() + PATIENCE, NULL, &r->o), 0);
 	r->client.last = last;
 	r->status = client_send(&r->client, &r->envelope, &r->message, &r->o);
 	assert_int_equal(envelope_count(&r->envelope, RCPT_TAKEN), 0);
@@ -423,7 +423,7 @@ open_it(struct run *r)
 
 	peer_start(&r->peer);
 	r->host = (struct smarthost){.host = address, .port = r->peer.port, .tls = TLS_MODE_NONE};
-	assert_int_equal(client_open(&r->client, &r->host, "c.example.com", clock_now() + PATIENCE, NULL, &r->o), 0);
+	assert_int_equal(client_open(&r->client, &r->host, true, "c.example.com", clock_now() + PATIENCE, NULL, &r->o), 0);
 }
 
 /* It has said these lines, none before the one before it was answered. What the peer has noted may be read then. */
