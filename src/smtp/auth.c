@@ -105,6 +105,7 @@ answer(struct attempt *a)
 static int
 say(struct attempt *a, const char *shown, const char *line)
 {
+	reply_expect(a->stream);
 	trace_line(a->trace, '>', shown, strlen(shown));
 	if (stream_puts(a->stream, line) == 0 && stream_puts(a->stream, "\r\n") == 0)
 		(void)stream_flush(a->stream);

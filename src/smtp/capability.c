@@ -85,6 +85,8 @@ capability_parse(struct capability *c, const struct reply *r)
 	memset(c, 0, sizeof(*c));
 	for (; line != NULL; line = strchr(line, '\n')) {
 		line++;
+		if (r->cut && strchr(line, '\n') == NULL)
+			break;	/* half a keyword, or a number, is another one */
 		take_line(c, line, strcspn(line, "\n"));
 	}
 }

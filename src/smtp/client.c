@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "config_text.h"
 #include "secret.h"
 #include "smtp/auth.h"
 #include "smtp/client.h"
@@ -27,6 +28,7 @@ hear(struct client *c, enum stage stage, const char *to, struct outcome *o)
 static void
 say(struct client *c, const char *line)
 {
+	reply_expect(&c->stream);
 	trace_line(c->trace, '>', line, strlen(line));
 	if (stream_puts(&c->stream, line) == 0 && stream_puts(&c->stream, "\r\n") == 0)
 		(void)stream_flush(&c->stream);
@@ -42,6 +44,15 @@ greet(struct client *c, struct outcome *o)
 	return reply_fail(&c->reply, STAGE_BANNER, o, "%s does not accept connections", c->host->host);
 }
 
+/* A full name, not a number (RFC 5321 section 2.3.5). */
+static bool
+is_full_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	return strchr(s, '.') != NULL && config_is_host(s) && strpbrk(s, ":_") == NULL && s[n - 1] != '.' && strspn(s, "0123456789.") < n;
+}
+
 /* The configured name; else the host's own if it has a dot; else the literal of the address that we connect from (RFC 5321 section 4.1.3). */
 static const char *
 ehlo_name(const struct client *c, char *buffer, size_t size)
@@ -50,7 +61,7 @@ ehlo_name(const struct client *c, char *buffer, size_t size)
 		return c->ehlo;
 	if (gethostname(buffer, size) == 0) {
 		buffer[size - 1] = '\0';
-		if (strchr(buffer, '.') != NULL && strspn(buffer, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(buffer))
+		if (is_full_name(buffer))
 			return buffer;
 	}
 	return c->dialed.local;

@@ -41,6 +41,15 @@ enhanced_length(int code, const char *text, size_t len)
 	return i;
 }
 
+void
+reply_expect(struct stream *s)
+{
+	size_t n = stream_pending(s);
+
+	if (s->error == STREAM_OK && n > 0 && (n < 4 || strncmp(s->in.data + s->in_at, "421", 3) != 0))
+		stream_give_up(s, "it said something that nobody had asked for");
+}
+
 static void
 keep_line(struct reply *r, const char *text, size_t len)
 {
@@ -57,8 +66,10 @@ keep_line(struct reply *r, const char *text, size_t len)
 	}
 	if (r->lines > 0 && r->len < sizeof(r->text) - 1)
 		r->text[r->len++] = '\n';
-	if (len > sizeof(r->text) - 1 - r->len)
+	if (len > sizeof(r->text) - 1 - r->len) {
 		len = sizeof(r->text) - 1 - r->len;
+		r->cut = true;
+	}
 	memcpy(r->text + r->len, text, len);
 	r->len += len;
 	r->text[r->len] = '\0';
@@ -107,6 +118,7 @@ reply_read(struct reply *r, struct stream *s, struct trace *t, enum stage stage,
 	r->code = 0;
 	r->enhanced[0] = r->text[0] = '\0';
 	r->lines = r->len = 0;
+	r->cut = false;
 	if (read_lines(r, s, t, stage, doing, o) == 0)
 		return 0;
 	r->code = 0;	/* half a reply says nothing */

@@ -4,6 +4,7 @@
 #ifndef SMTP_REPLY_H
 #define SMTP_REPLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "net/stream.h"
 #include "trace.h"
@@ -17,6 +18,7 @@ struct reply {
 	char enhanced[12];		/* "5.1.1" or "" */
 	size_t lines;
 	size_t len;
+	bool cut;			/* there was more text: the last line kept may have lost its end */
 	char text[REPLY_TEXT_MAX];	/* the text after code and separator, lines joined by '\n' */
 };
 
@@ -25,6 +27,13 @@ struct reply {
  * the given stage (75 lost or late; 76 not SMTP), what begins with doing. Every line is traced.
  */
 int reply_read(struct reply *r, struct stream *s, struct trace *t, enum stage stage, const char *doing, struct outcome *o);
+
+/*
+ * To be called when nothing is due and something is about to be said that has an answer: what is there already was not asked for, and would be taken for that
+ * answer, and each one after it for another. The smarthost is then not listened to any more (stream_give_up). Only 421 may come at any time
+ * (RFC 5321 section 3.8); it stays, and is the answer.
+ */
+void reply_expect(struct stream *s);
 
 /* Parses one line: its code, or -1 where it is none. *last: no continuation follows; *text: where the text begins. Exposed for tests and fuzzing. */
 int reply_line(const char *line, size_t len, bool *last, const char **text);

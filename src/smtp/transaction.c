@@ -38,17 +38,12 @@ struct transaction {
 
 static const char stray_words[] = "it said something that nobody had asked for";
 
-/*
- * Something is about to be said that has an answer. If nothing is due and there is one already, all answers from here on would be taken for others: such a
- * smarthost is not spoken to any more.
- */
+/* Something is about to be said that has an answer. */
 static void
 expect_answer(struct transaction *t)
 {
-	struct stream *s = &t->c->stream;
-
-	if (t->c->due == 0 && s->error == STREAM_OK && stream_pending(s) > 0)
-		stream_give_up(s, stray_words);
+	if (t->c->due == 0)
+		reply_expect(&t->c->stream);
 	t->c->due++;
 }
 
@@ -129,6 +124,14 @@ put_rcpt(struct transaction *t, const struct recipient *r)
 	buf_free(&b);
 }
 
+/* A failure after the message has gone. */
+static void
+add_doubt(struct transaction *t)
+{
+	if (t->c->uncertain)
+		(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
+}
+
 static int
 hear(struct transaction *t, enum stage stage, const char *to)
 {
@@ -138,8 +141,8 @@ hear(struct transaction *t, enum stage stage, const char *to)
 	(void)snprintf(doing, sizeof(doing), "waiting for the answer of %s to %s", t->c->host->host, to);
 	r = reply_read(&t->c->reply, &t->c->stream, t->c->trace, stage, doing, t->o);
 	t->c->due -= t->c->due > 0;
-	if (r == -1 && t->c->uncertain)
-		(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
+	if (r == -1)
+		add_doubt(t);
 	if (r == -1 || t->c->reply.code == 421)
 		t->c->can_quit = false;	/* nobody listens, and QUIT may not stand in a flight behind DATA */
 	return r;
@@ -181,6 +184,28 @@ client_says_enough(const struct reply *r)
 }
 
 /*
+ * True where the smarthost does not end the session though it has said so (421), and the message was in the same flight: what it answers
+ * belongs to nobody knows whom. One that hangs up has not taken the message.
+ */
+static bool
+goes_on(struct transaction *t)
+{
+	struct stream *s = &t->c->stream;
+	struct outcome kept = *t->o;
+	msec deadline = s->deadline, soon = clock_now() + DRAIN_MAX;
+	bool more;
+
+	if (!t->c->uncertain)
+		return false;
+	if (deadline > soon)
+		s->deadline = soon;
+	more = hear(t, STAGE_RCPT, "RCPT") == 0 || s->error == STREAM_TIMEOUT;
+	s->deadline = deadline;
+	*t->o = kept;
+	return more;
+}
+
+/*
  * The verdict on recipient i. taken: recipients taken in this transaction before it. *enough is set where it is left for the next one.
  */
 static int
@@ -196,8 +221,12 @@ read_rcpt(struct transaction *t, size_t i, size_t taken, bool *enough)
 		r->state = RCPT_TAKEN;
 		return 0;
 	}
-	if (t->c->reply.code == 421)
-		return reply_fail(&t->c->reply, STAGE_RCPT, t->o, "%s ended the session at <%s>", t->c->host->host, r->path);
+	if (t->c->reply.code == 421) {
+		(void)reply_fail(&t->c->reply, STAGE_RCPT, t->o, "%s ended the session at <%s>", t->c->host->host, r->path);
+		if (goes_on(t))
+			add_doubt(t);
+		return -1;
+	}
 	if (taken > 0 && client_says_enough(&t->c->reply)) {
 		*enough = true;
 		return 0;
@@ -213,6 +242,13 @@ next_pending(const struct envelope *e, size_t i)
 	while (i < e->count && e->rcpt[i].state != RCPT_PENDING)
 		i++;
 	return i;
+}
+
+/* True where the smarthost says yes to a message whose end it has not seen. A no may come early. */
+static bool
+is_early_yes(struct stream *s)
+{
+	return !stream_is_quiet(s) && stream_pending(s) > 0 && s->in.data[s->in_at] == '2';
 }
 
 /*
@@ -234,6 +270,8 @@ put_message(struct transaction *t, bool chunked)
 	trace_note(t->c->trace, "the message, %llu octets", (unsigned long long)t->size);
 	if (body_write(s, t->m, !chunked, t->o) == -1 && s->error == STREAM_OK)
 		return -1;
+	if (!t->in_flight && is_early_yes(s))
+		stream_give_up(s, stray_words);
 	if (!chunked)
 		(void)stream_puts(s, ".\r\n");
 	(void)stream_flush(s);
@@ -255,7 +293,7 @@ read_verdict(struct transaction *t)
 	if (t->in_flight && t->c->reply.code / 100 == 2 && stream_pending(&t->c->stream) > 0) {
 		stream_give_up(&t->c->stream, stray_words);
 		t->c->can_quit = false;
-		return outcome_set(t->o, EX_TEMPFAIL, STAGE_DOT, CAUSE_NONSENSE, "it answered more than it was asked; it may have taken the message or not",
+		return outcome_set(t->o, EX_TEMPFAIL, STAGE_DOT, CAUSE_LOST, "it answered more than it was asked; it may have taken the message or not",
 		    "waiting for the answer of %s to the message", t->c->host->host);
 	}
 	t->c->uncertain = false;
@@ -322,7 +360,8 @@ drain(struct transaction *t, size_t rcpts, enum ending ending)
 static int
 put_ending(struct transaction *t, enum ending ending)
 {
-	if (ending == END_MESSAGE)
+	t->in_flight = ending == END_MESSAGE;
+	if (t->in_flight)
 		return put_message(t, true);
 	if (ending == END_DATA)
 		put_data(t);
@@ -402,7 +441,6 @@ send_envelope(struct transaction *t, size_t *taken, enum ending *ending)
 static int
 send_message(struct transaction *t, enum ending ending)
 {
-	t->in_flight = ending == END_MESSAGE;
 	if (t->in_flight)
 		return read_verdict(t);
 	if (!t->c->cap.chunking) {
