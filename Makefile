@@ -40,7 +40,8 @@ endif
 
 PKG_CONFIG = pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
+# -lresolv: only where the C library has not all of the resolver itself (--as-needed).
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lresolv
 
 DEFINES = -D_GNU_SOURCE -D_DEFAULT_SOURCE -DVERSION='"$(VERSION)"' -DCONFIG_PATH='"$(SYSCONFDIR)/sendmail.conf"'
 ALL_CFLAGS = -std=c17 $(DEFINES) -Isrc $(PKG_CFLAGS) $(WARNINGS) $(OPTIMIZE) $(HARDEN) -pthread $(CFLAGS)

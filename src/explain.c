@@ -74,12 +74,20 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	    "use port 587 with tls = \"starttls\" or 465 with \"implicit\"; leave user out if none is needed"},
 	[CAUSE_NO_COMMON_MECHANISM] = {"the smarthost takes other ways to sign in, or option auth asks for one that it lacks",
 	    "remove auth, or give what it asks for: a password, a token-command, or a client certificate"},
+	[CAUSE_REFUSED_PROOF] = {"wrong user or password; or the smarthost offers this mechanism, but has no password of that user that fits it",
+	    "check user and password; if they are right, set auth = \"PLAIN\""},
+	[CAUSE_REFUSED_BOUND] = {"wrong user or password; or somebody is in between, which channel binding shows",
+	    "check user and password; if they are right, ask the operator before you try another mechanism"},
+	[CAUSE_REFUSED_TOKEN] = {"the token is expired, or for another account, service or scope", "see that token-command or token-file gives a fresh access token for SMTP"},
+	[CAUSE_REFUSED_CERTIFICATE] = {"the smarthost does not know the client certificate, or it is not for that user",
+	    "check tls-certificate, user and authorization-id, and ask the operator"},
+	[CAUSE_SENDER] = {"the account may not send with this sender", "set from to the account's own address, and override-from = true"},
 	[CAUSE_SASL] = {"the smarthost's side of this mechanism is broken, or something in between changes it",
 	    "set auth to another mechanism that it offers, and tell its operator"},
 	[CAUSE_UNPROVEN] = {"it is not the server that it says it is, or its side of this mechanism is broken",
-	    "tell its operator; nothing was sent, and the password cannot be read from what was"},
+	    "tell its operator; no mail was sent, nor the password itself"},
 	[CAUSE_DOWNGRADE] = {"somebody between here and there changes what the smarthost says",
-	    "tell its operator; nothing was sent, and the password cannot be read from what was"},
+	    "tell its operator; no mail was sent, nor the password itself"},
 	[CAUSE_NO_REQUIRETLS] = {"", "use a smarthost that offers REQUIRETLS, or do not ask for it"},
 	[CAUSE_SYSTEM] = {"this machine or container is short of something", "see what the system says, and raise the limit"},
 	[CAUSE_BUG] = {"a bug in this program", "please report it with the output of -v"},
@@ -147,10 +155,6 @@ static const struct by_reply {
 	{0, 5, NULL, NULL, {"the smarthost does not allow it", "see what the reply says, and ask its operator"}},
 };
 
-/* A password that the server keeps in another form than the mechanism takes is refused like a wrong one. */
-static const struct explanation challenged = {"wrong user or password; or the smarthost offers this mechanism, but has no password of that user that fits it",
-    "check user and password; if they are right, set auth = \"PLAIN\""};
-
 static bool
 code_fits(int want, int code)
 {
@@ -175,8 +179,6 @@ explain(const struct outcome *o)
 
 	if (o->cause != CAUSE_REPLY)
 		return (unsigned)o->cause < CAUSE_COUNT && by_cause[o->cause].cause != NULL ? &by_cause[o->cause] : &none;
-	if (o->stage == STAGE_AUTH && o->code == 535 && (strstr(o->what, "(AUTH SCRAM-") != NULL || strstr(o->what, "(AUTH CRAM-") != NULL))
-		return &challenged;
 	for (size_t i = 0; i < sizeof(by_reply) / sizeof(by_reply[0]); i++) {
 		const struct by_reply *r = &by_reply[i];
 

@@ -111,7 +111,7 @@ notify_from(struct result *r, const struct notice *n, struct message *about, con
 static bool
 is_sender_refused(const struct outcome *o)
 {
-	return o->stage == STAGE_MAIL && o->code >= 500 && o->cause == CAUSE_REPLY;
+	return o->stage == STAGE_MAIL && o->code >= 500 && (o->cause == CAUSE_REPLY || o->cause == CAUSE_SENDER);
 }
 
 int

@@ -66,6 +66,11 @@ enum cause {
 	CAUSE_CLEAR_AUTH,		/* credentials would go in clear over a network */
 	CAUSE_NO_AUTH_OFFERED,
 	CAUSE_NO_COMMON_MECHANISM,
+	CAUSE_REFUSED_PROOF,		/* 535 to SCRAM or CRAM-MD5 */
+	CAUSE_REFUSED_BOUND,		/* 535 to SCRAM with channel binding */
+	CAUSE_REFUSED_TOKEN,		/* 535 to OAUTHBEARER or XOAUTH2 */
+	CAUSE_REFUSED_CERTIFICATE,	/* 535 to EXTERNAL */
+	CAUSE_SENDER,			/* 530 to MAIL from one who has signed in */
 	CAUSE_SASL,			/* the smarthost breaks the rules of the mechanism */
 	CAUSE_UNPROVEN,			/* it was to prove that it knows the password, and has not */
 	CAUSE_DOWNGRADE,		/* its offer of channel binding was taken out on the way */

@@ -141,7 +141,7 @@ spoil(struct relay *r, const char *why, struct outcome *o)
 static int
 mail_again(struct relay *r, struct result *res, struct envelope *e, msec started, struct outcome *o)
 {
-	const struct smarthost *host = r->client.host;
+	const struct smarthost *host = r->client.configured;
 
 	check(r);
 	if (r->open && r->begun) {
@@ -195,7 +195,7 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 	*o = (struct outcome){0};
 	check(r);
 	if (r->open) {
-		res->smarthost = r->client.host;
+		res->smarthost = r->client.configured;
 		status = client_mail(&r->client, e, size, eight_bit, o);
 		r->begun = status == 0;
 		if (status == -1 && o->cause != CAUSE_TIMEOUT && (is_lost(r) || (outcome_temporary(o) && r->config->smarthosts > 1)))

@@ -68,6 +68,13 @@ take_record(struct message *m, size_t n, struct srv *s)
 		m->p = end;
 }
 
+/* A target is a host's name, never an address. */
+static bool
+is_name(const char *s)
+{
+	return config_is_host(s) && strchr(s, ':') == NULL && strspn(s, "0123456789.") < strlen(s);
+}
+
 int
 srv_parse(struct srv_list *list, const unsigned char *answer, size_t n, bool implicit, bool *none)
 {
@@ -103,7 +110,7 @@ srv_parse(struct srv_list *list, const unsigned char *answer, size_t n, bool imp
 		take_record(&m, len, &s);
 		if (m.p != NULL && s.host[0] == '\0')
 			*none = true;
-		else if (m.p != NULL && config_is_host(s.host) && strchr(s.host, ':') == NULL && s.port != 0) {
+		else if (m.p != NULL && is_name(s.host) && s.port != 0) {
 			list->server[list->count++] = s;
 			found++;
 		}

@@ -29,11 +29,13 @@ enum pin { PIN_NONE, PIN_CERTIFICATE, PIN_KEY };
 struct tls {
 	SSL_CTX *ctx;
 	SSL *ssl;
-	struct tls_policy policy;	/* its strings are the caller's, and read in tls_new() and tls_attach() alone */
 	struct tls_session_place place;
 	SSL_SESSION *fresh;		/* the last session that the server has given */
-	bool resumes;			/* one of an earlier run was offered */
+	SSL_SESSION *kept;		/* one of an earlier run, to be offered; or NULL */
+	bool heard;			/* octets of the smarthost's have come through this connection */
 	char *name;			/* what is verified */
+	char *also;			/* so, too; or NULL */
+	char *sni;			/* what is sent as the name; or NULL */
 	bool numeric;			/* it is an address */
 	enum pin pin;
 	unsigned char pinned[HASH_SIZE];
@@ -105,19 +107,31 @@ trust(struct tls *t, const struct tls_policy *policy, struct outcome *o)
 }
 
 /* The name as certificates have it: without the dot at its end, an address without its zone. */
+static char *
+plain_name(const char *name)
+{
+	size_t n = strlen(name);
+	char *plain = mem_ndup(name, strchr(name, ':') != NULL ? strcspn(name, "%") : n);
+
+	if (n > 1 && plain[strlen(plain) - 1] == '.')
+		plain[strlen(plain) - 1] = '\0';
+	return plain;
+}
+
 static int
-set_name(struct tls *t, const char *name, struct outcome *o)
+set_names(struct tls *t, const struct tls_policy *policy, struct outcome *o)
 {
 	unsigned char address[sizeof(struct in6_addr)];
-	size_t n = strlen(name);
 
-	t->name = mem_ndup(name, strchr(name, ':') != NULL ? strcspn(name, "%") : n);
-	if (n > 1 && t->name[strlen(t->name) - 1] == '.')
-		t->name[strlen(t->name) - 1] = '\0';
+	t->name = plain_name(policy->name);
 	t->numeric = inet_pton(AF_INET, t->name, address) == 1 || inet_pton(AF_INET6, t->name, address) == 1;
+	if (policy->also != NULL)
+		t->also = plain_name(policy->also);
+	if (policy->sni != NULL || !t->numeric)
+		t->sni = plain_name(policy->sni != NULL ? policy->sni : policy->name);
 	if (t->name[0] != '\0' && t->name[0] != '.')	/* to OpenSSL these mean any name, and any below it */
 		return 0;
-	return outcome_set(o, EX_CONFIG, STAGE_TLS, CAUSE_CONFIG_WRONG, "not a host's name", "cannot use tls-name %s", name);
+	return outcome_set(o, EX_CONFIG, STAGE_TLS, CAUSE_CONFIG_WRONG, "not a host's name", "cannot use tls-name %s", policy->name);
 }
 
 /* The last one counts: a server gives one or two behind the handshake. */
@@ -147,6 +161,7 @@ make_context(struct tls *t, const struct tls_policy *policy, struct outcome *o)
 	tls_session_open(&t->place, policy);
 	(void)SSL_CTX_set_session_cache_mode(t->ctx, t->place.dir == -1 ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(t->ctx, take_session);
+	(void)SSL_CTX_clear_mode(t->ctx, SSL_MODE_AUTO_RETRY);	/* else records without octets could hold a read as long as they come */
 	SSL_CTX_set_read_ahead(t->ctx, 1);
 	return 0;
 }
@@ -156,12 +171,11 @@ tls_new(const struct tls_policy *policy, struct outcome *o)
 {
 	struct tls *t = mem_alloc(sizeof(*t));
 
-	t->policy = *policy;
-	t->policy.passphrase = NULL;
 	t->place.dir = -1;
 	ERR_clear_error();
-	if (set_name(t, policy->name, o) == 0 && make_context(t, policy, o) == 0 && trust(t, policy, o) == 0 &&
+	if (set_names(t, policy, o) == 0 && make_context(t, policy, o) == 0 && trust(t, policy, o) == 0 &&
 	    (policy->certificate == NULL || tls_use_certificate(t->ctx, policy, o) == 0)) {
+		t->kept = tls_session_load(&t->place, policy, t->name);
 		ERR_clear_error();
 		return t;
 	}
@@ -174,31 +188,27 @@ static bool
 set_identity(struct tls *t)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
-	const char *sni = t->policy.sni != NULL ? t->policy.sni : t->numeric ? NULL : t->name;
 
 	X509_VERIFY_PARAM_set_hostflags(param, TLS_HOST_FLAGS);
-	if (sni != NULL && SSL_set_tlsext_host_name(t->ssl, sni) != 1)
+	if (t->sni != NULL && SSL_set_tlsext_host_name(t->ssl, t->sni) != 1)
 		return false;
 	if (t->numeric)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, t->name) == 1;
 	return X509_VERIFY_PARAM_set1_host(param, t->name, 0) == 1 &&
-	    (t->policy.also == NULL || X509_VERIFY_PARAM_add1_host(param, t->policy.also, 0) == 1);
+	    (t->also == NULL || X509_VERIFY_PARAM_add1_host(param, t->also, 0) == 1);
 }
 
 int
 tls_attach(struct tls *t, int fd, struct outcome *o)
 {
-	SSL_SESSION *session;
-
 	ERR_clear_error();
 	t->ssl = SSL_new(t->ctx);
 	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !set_identity(t))
 		return outcome_set(o, EX_OSERR, STAGE_TLS, CAUSE_SYSTEM, tls_error_words(0), "cannot prepare TLS with %s", t->name);
 	SSL_set_app_data(t->ssl, t);
 	SSL_set_connect_state(t->ssl);
-	session = tls_session_load(&t->place, &t->policy);
-	t->resumes = session != NULL && SSL_set_session(t->ssl, session) == 1;
-	SSL_SESSION_free(session);
+	if (t->kept != NULL)
+		(void)SSL_set_session(t->ssl, t->kept);
 	ERR_clear_error();
 	return 0;
 }
@@ -324,11 +334,8 @@ tls_handshake(struct tls *t, struct outcome *o)
 	r = SSL_do_handshake(t->ssl);
 	sys = errno;
 	if (r == 1) {
-		if (check_peer(t, o) == -1) {
-			if (t->resumes)
-				tls_session_drop(&t->place);
+		if (check_peer(t, o) == -1)
 			return TLS_FAILED;
-		}
 		t->open = true;
 		return 1;
 	}
@@ -337,8 +344,6 @@ tls_handshake(struct tls *t, struct outcome *o)
 		return TLS_WANT_READ;
 	if (error == SSL_ERROR_WANT_WRITE)
 		return TLS_WANT_WRITE;
-	if (t->resumes)
-		tls_session_drop(&t->place);
 	return explain_failure(t, error, sys, o);
 }
 
@@ -387,6 +392,7 @@ tls_read(struct tls *t, void *p, size_t n)
 	ERR_clear_error();
 	errno = 0;
 	r = SSL_read(t->ssl, p, n > INT_MAX ? INT_MAX : (int)n);
+	t->heard = t->heard || r > 0;
 	return r > 0 ? r : no_octets(t, r, errno);
 }
 
@@ -424,7 +430,7 @@ tls_name(const struct tls *t)
 bool
 tls_resumes(const struct tls *t)
 {
-	return t->resumes;
+	return t->kept != NULL;
 }
 
 const char *
@@ -501,8 +507,11 @@ tls_free(struct tls *t)
 	ERR_clear_error();
 	if (t->open && !t->broken)
 		(void)SSL_shutdown(t->ssl);
-	if (t->open && !t->refused && t->fresh != NULL)
+	if (t->kept != NULL && !t->heard)
+		tls_session_drop(&t->place);	/* it may be the session that keeps the smarthost from answering */
+	else if (t->heard && !t->refused && t->fresh != NULL && SSL_session_reused(t->ssl) == 0)
 		tls_session_save(&t->place, t->fresh);
+	SSL_SESSION_free(t->kept);
 	SSL_SESSION_free(t->fresh);
 	tls_session_close(&t->place);
 	SSL_free(t->ssl);
@@ -510,5 +519,7 @@ tls_free(struct tls *t)
 	X509_free(t->bad);
 	ERR_clear_error();
 	free(t->name);
+	free(t->also);
+	free(t->sni);
 	free(t);
 }

@@ -1,6 +1,6 @@
 /*
  * The OpenSSL policy: who is trusted, under which name, which versions, our own certificate; and the octets of a TLS connection as
- * non-blocking steps, which stream.c waits between. With tls_words.c, tls_trust.c, smtp/auth.c and smtp/scram.c
+ * non-blocking steps, which stream.c waits between. With tls_*.c, smtp/sasl.c and smtp/scram.c
  * the only ones that know OpenSSL.
  *
  * Trust: tls-ca-file alone where it is set; else the system's store, its hashed directory where that holds certificates, its bundle where
@@ -67,7 +67,9 @@ const char *tls_name(const struct tls *tls);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", and " resumed" where a session went on; owned by tls. */
 const char *tls_describe(struct tls *tls);
 
-/* True where a session of an earlier run was offered: a handshake that fails may go well without, and will be without at the next tls_new(). */
+/*
+ * True where a session of an earlier run is offered. If nothing comes of the connection, that may be the reason: tls_free() has dropped it then.
+ */
 bool tls_resumes(const struct tls *tls);
 
 /* Channel bindings: what is known to both ends of this connection and to no other (RFC 5056). */

@@ -3,16 +3,20 @@
  */
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include "mem.h"
 #include "net/tls_session.h"
 
+#define HASH_SIZE	32		/* octets of SHA-256 */
+#define LIFETIME	(24 * 60 * 60)	/* seconds; then the certificate is looked at again */
 #define SIZE_MAX_OCTETS	65536	/* a session with its certificate has 2 to 4 KiB */
 #define FORMAT		"1"	/* changes when what the name stands for does */
 
@@ -34,6 +38,20 @@ add_file(struct buf *b, const char *path)
 		buf_printf(b, "%ju.%ju.%jd.%ld,", (uintmax_t)st.st_ino, (uintmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
+/* Who was trusted when the session began. */
+static void
+add_authorities(struct buf *b, const struct tls_policy *p)
+{
+	add_file(b, p->ca_file);
+	if (p->ca_file != NULL || p->fingerprint != NULL)
+		return;
+	add_file(b, secure_getenv(X509_get_default_cert_dir_env()));
+	add_file(b, secure_getenv(X509_get_default_cert_file_env()));
+	add_file(b, X509_get_default_cert_dir());
+	add_file(b, X509_get_default_cert_file());
+}
+
+/* The file that has the sessions of a policy: the hash of all that it says. */
 static bool
 set_name(struct tls_session_place *place, const struct tls_policy *p)
 {
@@ -46,7 +64,7 @@ set_name(struct tls_session_place *place, const struct tls_policy *p)
 	add_value(&b, p->peer);
 	add_value(&b, p->name);
 	add_value(&b, p->also);
-	add_file(&b, p->ca_file);
+	add_authorities(&b, p);
 	add_value(&b, p->fingerprint);
 	add_file(&b, p->certificate);
 	add_file(&b, p->key);
@@ -60,21 +78,29 @@ set_name(struct tls_session_place *place, const struct tls_policy *p)
 
 /* A place where nobody else could put anything. */
 static bool
-is_ours(int fd, mode_t kind)
+is_ours(const struct stat *st, mode_t kind)
 {
-	struct stat st;
+	return (st->st_mode & S_IFMT) == kind && (st->st_uid == geteuid() || st->st_uid == 0) && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
 
-	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == kind && (st.st_uid == geteuid() || st.st_uid == 0) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+static bool
+is_fresh(const struct stat *st)
+{
+	time_t now = time(NULL);
+
+	return st->st_mtime <= now && now - st->st_mtime < LIFETIME;
 }
 
 void
 tls_session_open(struct tls_session_place *place, const struct tls_policy *policy)
 {
+	struct stat st;
+
 	*place = (struct tls_session_place){.dir = -1};
 	if (policy->session_cache == NULL || policy->peer == NULL || getauxval(AT_SECURE) != 0 || !set_name(place, policy))
 		return;
 	place->dir = open(policy->session_cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (place->dir != -1 && !is_ours(place->dir, S_IFDIR))
+	if (place->dir != -1 && (fstat(place->dir, &st) == -1 || !is_ours(&st, S_IFDIR)))
 		tls_session_close(place);
 }
 
@@ -94,7 +120,7 @@ is_for(X509 *cert, const char *name)
 
 /* Its certificate is still one for that name. */
 static bool
-still_good(const SSL_SESSION *session, const struct tls_policy *p)
+still_good(const SSL_SESSION *session, const struct tls_policy *p, const char *name)
 {
 	X509 *cert = SSL_SESSION_get0_peer((SSL_SESSION *)(uintptr_t)session);
 
@@ -103,21 +129,22 @@ still_good(const SSL_SESSION *session, const struct tls_policy *p)
 	if (p->fingerprint != NULL)
 		return true;	/* which is compared again after the handshake */
 	return X509_cmp_current_time(X509_get0_notAfter(cert)) > 0 && X509_cmp_current_time(X509_get0_notBefore(cert)) < 0 &&
-	    (is_for(cert, p->name) || is_for(cert, p->also));
+	    (is_for(cert, name) || is_for(cert, p->also));
 }
 
 SSL_SESSION *
-tls_session_load(const struct tls_session_place *place, const struct tls_policy *policy)
+tls_session_load(const struct tls_session_place *place, const struct tls_policy *policy, const char *name)
 {
 	int fd = place->dir == -1 ? -1 : openat(place->dir, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct buf b = {0};
-	const unsigned char *p;
+	const unsigned char *p = NULL;
 	SSL_SESSION *session = NULL;
+	struct stat st;
 	ssize_t n = 0;
 
 	if (fd == -1)
 		return NULL;
-	if (is_ours(fd, S_IFREG)) {
+	if (fstat(fd, &st) == 0 && is_ours(&st, S_IFREG) && is_fresh(&st)) {
 		while (b.len <= SIZE_MAX_OCTETS && (n = read(fd, buf_room(&b, 8192), 8192)) > 0)
 			b.len += (size_t)n;
 		p = (const unsigned char *)b.data;
@@ -125,12 +152,40 @@ tls_session_load(const struct tls_session_place *place, const struct tls_policy 
 			session = d2i_SSL_SESSION(NULL, &p, (long)b.len);
 	}
 	(void)close(fd);
+	if (session != NULL && p != (const unsigned char *)b.data + b.len) {
+		SSL_SESSION_free(session);
+		session = NULL;
+	}
 	buf_wipe(&b);
-	if (session != NULL && !still_good(session, policy)) {
+	if (session != NULL && !still_good(session, policy, name)) {
 		SSL_SESSION_free(session);
 		session = NULL;
 	}
 	return session;
+}
+
+/* Removes what nobody will use any more: sessions of policies that have changed, and what a killed run has left. */
+static void
+tidy(const struct tls_session_place *place)
+{
+	int fd = openat(place->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	struct stat st;
+
+	if (dir == NULL) {
+		if (fd != -1)
+			(void)close(fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		size_t n = strspn(e->d_name, "0123456789abcdef");
+
+		if (n == 2 * HASH_SIZE && (e->d_name[n] == '\0' || e->d_name[n] == '.') && fstatat(place->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_uid == geteuid() && !is_fresh(&st))
+			(void)unlinkat(place->dir, e->d_name, 0);
+	}
+	(void)closedir(dir);
 }
 
 void
@@ -154,6 +209,7 @@ tls_session_save(const struct tls_session_place *place, const SSL_SESSION *sessi
 			(void)unlinkat(place->dir, new, 0);
 	}
 	OPENSSL_clear_free(der, (size_t)n);
+	tidy(place);
 }
 
 void

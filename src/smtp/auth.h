@@ -1,6 +1,5 @@
 /*
- * Signing in: SASL over SMTP (RFC 4954) with the best mechanism that both sides have: SCRAM (scram.h), EXTERNAL (RFC 4422), OAUTHBEARER (RFC 7628), XOAUTH2 (as
- * Google and Microsoft document it), PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195).
+ * Signing in: SASL over SMTP (RFC 4954) with the best mechanism that both sides have (sasl.h).
  *
  * This room owns the secret from the moment it is fetched: it is overwritten in the function that fetched it, never traced, and
  * masked in whatever the smarthost says while signing in.
@@ -20,8 +19,8 @@ bool auth_wanted(const struct smarthost *h);
 
 /*
  * Signs in. A mechanism that the smarthost offers and then does not know (504) is followed by the next; a refused password is not tried again in another. So is a
- * mechanism with channel binding that is refused before the password came into play, by the other type of binding and then by the next mechanism; and one to which the
- * account has to be moved first (432). SCRAM: a smarthost that does not prove that it knows the password is not believed (76).
+ * channel binding that is refused before our proof has gone, by the other type and then by the next mechanism; and a mechanism to which the account has to be moved
+ * first (432). A smarthost that does not prove in SCRAM that it knows the password, or sees another TLS connection than ours, is not believed (76).
  * mechanism (of 32 octets) tells which one it was. -1: o: 77 refused, not offered, or none in common; 75; 76; 78 the secret cannot be had. Octets of a
  * password are sent as they are.
  */

@@ -19,7 +19,7 @@ struct capability {
 	bool requiretls;	/* RFC 8689 */
 	bool size;		/* SIZE, RFC 1870 */
 	uint64_t size_max;	/* its limit, 0: none told */
-	char auth[1024];	/* mechanisms, upper case, each between blanks: " PLAIN LOGIN "; "" where AUTH is not offered */
+	char auth[4096];	/* mechanisms, upper case, each between blanks: " PLAIN LOGIN "; "" where AUTH is not offered */
 };
 
 /* Parses the reply to EHLO; keywords in any case, "AUTH=LOGIN" as well as "AUTH LOGIN". */

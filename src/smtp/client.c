@@ -12,6 +12,7 @@
 #include "smtp/auth.h"
 #include "smtp/client.h"
 
+#define RESUME_MAX	10000	/* milliseconds that a handshake with a session of an earlier run may take */
 #define CONNECT_MAX	10000	/* milliseconds that one which is not the last is tried to be connected to: dead, it costs seconds, not its share */
 
 /* Reads the reply to what was last asked. */
@@ -21,7 +22,10 @@ hear(struct client *c, enum stage stage, const char *to, struct outcome *o)
 	char doing[300];
 
 	(void)snprintf(doing, sizeof(doing), "waiting for %s of %s port %u", to, c->host->host, (unsigned)c->host->port);
-	return reply_read(&c->reply, &c->stream, c->trace, stage, doing, o);
+	if (reply_read(&c->reply, &c->stream, c->trace, stage, doing, o) == -1)
+		return -1;
+	c->heard = c->heard || c->secure;
+	return 0;
 }
 
 /* A write that fails is told by whoever reads the answer: what the smarthost said before the line broke comes first. */
@@ -39,6 +43,7 @@ greet(struct client *c, struct outcome *o)
 {
 	if (hear(c, STAGE_BANNER, "the greeting", o) == -1)
 		return -1;
+	c->fragile = strstr(c->reply.text, "Dovecot") != NULL;	/* 2.3 dies of a BDAT behind a MAIL that its relay refuses */
 	if (c->reply.code == 220)
 		return 0;
 	return reply_fail(&c->reply, STAGE_BANNER, o, "%s does not accept connections", c->host->host);
@@ -126,7 +131,7 @@ set_names(const struct client *c, struct tls_policy *policy)
 	const struct smarthost *h = c->host;
 
 	policy->name = h->tls_name != NULL ? h->tls_name : h->host;
-	if (c->domain == NULL)
+	if (c->domain[0] == '\0')
 		return;
 	policy->sni = h->host;
 	if (h->tls_name != NULL)
@@ -149,16 +154,38 @@ get_passphrase(const struct client *c, struct buf *passphrase, struct outcome *o
 	return secret_get(passphrase, &c->host->tls_key_password, what, c->stream.deadline, o);
 }
 
+int
+client_ask_again(struct client *c, struct outcome *o)
+{
+	char host[256], line[300];
+
+	if (c->asked_again || c->mechanism[0] == '\0')
+		return 0;
+	c->asked_again = true;
+	(void)snprintf(line, sizeof(line), "EHLO %s", ehlo_name(c, host, sizeof(host)));
+	say(c, line);
+	if (hear(c, STAGE_EHLO, "the answer to EHLO", o) == -1)
+		return -1;
+	if (c->reply.code == 421)
+		return reply_fail(&c->reply, STAGE_EHLO, o, "%s ended the session", c->host->host);
+	if (c->reply.code / 100 == 2)	/* else it stays with what it had offered */
+		capability_parse(&c->cap, &c->reply);
+	c->reply.code = 0;
+	return 0;
+}
+
 static int
 secure(struct client *c, struct outcome *o)
 {
 	const struct smarthost *h = c->host;
 	struct tls_policy policy = {
 		.ca_file = h->tls_ca_file, .fingerprint = h->tls_fingerprint, .certificate = h->tls_certificate, .key = h->tls_key,
-		.min_version = h->tls_min_version, .session_cache = h->tls_session_cache,
+		.min_version = h->tls_min_version,
+		.session_cache = h->tls_certificate == NULL ? h->tls_session_cache : NULL,	/* not all keep the client's with it */
 	};
 	struct buf passphrase = {0};
 	struct tls *tls = NULL;
+	msec deadline = c->stream.deadline;
 	char peer[300];
 	int r;
 
@@ -173,8 +200,11 @@ secure(struct client *c, struct outcome *o)
 	buf_wipe(&passphrase);
 	if (tls == NULL)
 		return -1;
-	r = stream_start_tls(&c->stream, tls, o);
 	c->resumes = tls_resumes(tls);
+	if (c->resumes && c->stream.deadline > clock_now() + RESUME_MAX)
+		c->stream.deadline = clock_now() + RESUME_MAX;
+	r = stream_start_tls(&c->stream, tls, o);
+	c->stream.deadline = deadline;
 	if (r == -1)
 		return -1;
 	c->secure = true;
@@ -259,10 +289,10 @@ forget(struct client *c)
 {
 	memset(&c->cap, 0, sizeof(c->cap));
 	c->tls[0] = c->mechanism[0] = '\0';
-	c->secure = c->can_quit = false;
+	c->secure = c->can_quit = c->heard = false;
 }
 
-/* A handshake that fails with a session of an earlier run may be the session's fault: once more, without. */
+/* Where nothing comes of a connection that offered a session of an earlier run, that may be the session's fault: once more, without. */
 static int
 open_host(struct client *c, msec deadline, struct outcome *o)
 {
@@ -270,7 +300,7 @@ open_host(struct client *c, msec deadline, struct outcome *o)
 
 	c->resumes = false;
 	r = connect_once(c, deadline, o);
-	if (r == -1 && c->resumes && o->stage == STAGE_TLS && clock_left(deadline) > 0) {
+	if (r == -1 && c->resumes && !c->heard && clock_left(deadline) > 0) {
 		trace_note(c->trace, "once more, without the session");
 		forget(c);
 		r = connect_once(c, deadline, o);
@@ -299,7 +329,9 @@ open_by_srv(struct client *c, const struct smarthost *host, msec deadline, struc
 		free(list);
 		return -1;
 	}
-	c->domain = host->host;
+	(void)strlcpy(c->domain, host->host, sizeof(c->domain));
+	if (c->domain[strlen(c->domain) - 1] == '.')
+		c->domain[strlen(c->domain) - 1] = '\0';
 	c->target = *host;
 	c->target.srv = false;
 	c->host = &c->target;
@@ -328,7 +360,7 @@ client_open(struct client *c, const struct smarthost *host, bool last, const cha
 	int r;
 
 	memset(c, 0, sizeof(*c));
-	c->host = host;
+	c->configured = c->host = host;
 	c->last = last;
 	c->ehlo = ehlo;
 	c->trace = trace;

@@ -19,11 +19,13 @@
 #include "trace.h"
 
 struct client {
-	const struct smarthost *host;	/* with srv: target */
+	const struct smarthost *configured;	/* as it was given to client_open() */
+	const struct smarthost *host;	/* as it is connected to: the same, or with srv target */
 	struct smarthost target;	/* the smarthost as one of its SRV records has it; its strings are borrowed */
 	struct srv server;		/* that record */
-	const char *domain;		/* whose records they are, or NULL */
+	char domain[256];		/* whose records they are, or "" */
 	bool resumes;			/* a TLS session of an earlier run was offered */
+	bool heard;			/* a reply came within TLS */
 	const char *ehlo;		/* configured name, or NULL */
 	struct trace *trace;
 	struct dialed dialed;
@@ -36,6 +38,8 @@ struct client {
 	unsigned due;			/* answers to what has been said in a transaction that were not read yet */
 	bool uncertain;			/* the message and its end have gone, and what became of it is not known */
 	bool can_quit;			/* nothing is due that a QUIT would be taken for a part of */
+	bool asked_again;		/* what it offers, after AUTH */
+	bool fragile;			/* it cannot bear the message in one flight with its envelope */
 	bool dsn_dropped;		/* a DSN was asked for and is not offered */
 	char tls[64];			/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "" */
 	char mechanism[32];		/* of AUTH, or "" */
@@ -68,6 +72,12 @@ int client_fit(struct client *c, struct envelope *e, struct message *m, bool *ei
 
 /* Sends m, which client_fit() has passed, to those who are RCPT_TAKEN: they end RCPT_DONE, or stay as they are (-1). c->uncertain: it may have been taken or not. */
 int client_message(struct client *c, struct envelope *e, struct message *m, struct outcome *o);
+
+/*
+ * Asks the smarthost, once and only if we have signed in, what it offers now: to those who have signed in some offer more (RFC 4954 section 4 permits to ask). -1: o, the
+ * connection has failed. For transaction.c.
+ */
+int client_ask_again(struct client *c, struct outcome *o);
 
 /* True where the reply to RCPT means that a further transaction takes the rest (RFC 5321 section 4.5.3.1.10). */
 bool client_says_enough(const struct reply *r);

@@ -165,9 +165,10 @@ read_challenge(const struct scram *s, struct challenge *c, const char *p, size_t
 	if (salt == NULL || base64_decode(&c->salt, salt, len) == -1 || c->salt.len == 0)
 		return "its challenge has no salt";
 	iterations = take(&p, end, 'i', &len);
-	/* few are weak, but the same server would be given the password itself by PLAIN */
 	c->iterations = iterations == NULL ? -1 : number(iterations, len, SCRAM_ITERATIONS_MAX);
-	return c->iterations == -1 ? "its challenge has no number of iterations, or one that is out of all proportion" : NULL;
+	if (c->iterations == -1)
+		return "its challenge has no number of iterations, or one that is out of all proportion";
+	return c->iterations < SCRAM_ITERATIONS_MIN ? "its challenge asks for a proof from which the password could be guessed" : NULL;
 }
 
 /* ---- the proof ---- */
@@ -228,9 +229,9 @@ scram_final(struct scram *s, const char *challenge, size_t n, const struct buf *
 		base64_encode(out, proof, digest_size(s));
 	}
 	buf_free(&c.salt);
-	buf_free(&bound);
-	buf_free(&without_proof);
-	buf_free(&message);
+	buf_wipe(&bound);
+	buf_wipe(&without_proof);
+	buf_wipe(&message);
 	return why;
 }
 

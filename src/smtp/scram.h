@@ -11,7 +11,8 @@
 #include "mem.h"
 
 #define SCRAM_HASH_MAX		32		/* octets of SHA-256 */
-#define SCRAM_ITERATIONS_MAX	4000000		/* what takes a few seconds; a server that asks for more could hold us as long as it likes */
+#define SCRAM_ITERATIONS_MIN	4096		/* RFC 7677 section 4 */
+#define SCRAM_ITERATIONS_MAX	1000000		/* takes a second or so; a server that asks for more could hold us as long as it likes */
 
 enum scram_hash { SCRAM_SHA_1, SCRAM_SHA_256 };
 

@@ -148,17 +148,22 @@ hear(struct transaction *t, enum stage stage, const char *to)
 	return r;
 }
 
-/* What 530 wants, TLS or AUTH, is told by its words: 5.7.0 stands for both, and not all servers have enhanced status codes. */
-static int
-required_status(const struct transaction *t)
+/*
+ * What 530 wants, TLS or AUTH, is told by its words: 5.7.0 stands for both, and not all servers have enhanced status codes. From one who has
+ * signed in it can want neither.
+ */
+static void
+judge_530(struct transaction *t)
 {
 	const char *text = t->c->reply.text;
+	bool tls = strcasestr(text, "tls") != NULL, authentication = strcasestr(text, "authentic") != NULL;
 
 	if (!t->c->secure && strcasestr(text, "starttls") != NULL)
-		return EX_PROTOCOL;
-	if (strcasestr(text, "tls") == NULL && (t->c->secure || strcasestr(text, "authentic") != NULL))
-		return EX_NOPERM;
-	return t->o->status;
+		t->o->status = EX_PROTOCOL;
+	else if (!tls && (t->c->secure || authentication))
+		t->o->status = EX_NOPERM;
+	if (t->c->mechanism[0] != '\0' && !tls && !authentication)
+		t->o->cause = CAUSE_SENDER;
 }
 
 static int
@@ -170,17 +175,17 @@ read_mail(struct transaction *t)
 		return 0;
 	(void)reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
 	if (t->c->reply.code == 530)
-		t->o->status = required_status(t);
+		judge_530(t);
 	return -1;
 }
 
-/* 552 is how it was said before RFC 5321. */
+/* 552 is how it was said before RFC 5321; OpenSMTPD says 451 4.5.3. */
 bool
 client_says_enough(const struct reply *r)
 {
-	if (r->code != 452 && r->code != 552)
-		return false;
-	return r->enhanced[0] == '\0' || strcmp(r->enhanced + 1, ".5.3") == 0;
+	if (r->enhanced[0] == '\0')
+		return r->code == 452 || r->code == 552;
+	return (r->code / 100 == 4 || r->code == 552) && strcmp(r->enhanced + 1, ".5.3") == 0;
 }
 
 /*
@@ -399,7 +404,7 @@ choose_ending(const struct transaction *t)
 		return END_NONE;
 	if (!t->c->cap.chunking)
 		return END_DATA;
-	return t->c->last && t->size <= INLINE_MAX ? END_MESSAGE : END_NONE;
+	return t->c->last && !t->c->fragile && t->size <= INLINE_MAX ? END_MESSAGE : END_NONE;
 }
 
 /* The envelope, in as many flights as it takes, and what its last flight ended with. */
@@ -581,13 +586,28 @@ note_dsn(struct transaction *t)
 		t->c->dsn_dropped = t->c->dsn_dropped || rcpt_wants_dsn(t->e, &t->e->rcpt[i]);
 }
 
+/* True where the message needs, or asks for, what the smarthost has not offered so far. */
+static bool
+lacks(const struct transaction *t)
+{
+	const struct capability *cap = &t->c->cap;
+	bool dsn = wants_dsn(t->e), utf8 = t->e->utf8;
+
+	for (size_t i = 0; i < t->e->count; i++)
+		dsn = dsn || rcpt_wants_dsn(t->e, &t->e->rcpt[i]);
+	return (dsn && !cap->dsn) || (utf8 && !cap->utf8) || (t->e->requiretls && !cap->requiretls) ||
+	    (t->m != NULL && t->m->eight_bit && !cap->eight_bit) || (cap->size_max > 0 && t->size > cap->size_max);
+}
+
 int
 client_send(struct client *c, struct envelope *e, struct message *m, struct outcome *o)
 {
-	struct transaction t = {.c = c, .e = e, .m = m, .o = o};
+	struct transaction t = {.c = c, .e = e, .m = m, .o = o, .size = message_size(m)};
 	size_t before;
 
 	*o = (struct outcome){0};
+	if (lacks(&t) && client_ask_again(c, o) == -1)
+		return -1;
 	if (prepare(&t) == -1)
 		return -1;
 	note_dsn(&t);
@@ -606,6 +626,8 @@ client_mail(struct client *c, struct envelope *e, uint64_t size, bool eight_bit,
 	struct transaction t = {.c = c, .e = e, .o = o, .size = size, .eight_bit = eight_bit};
 
 	*o = (struct outcome){0};
+	if (lacks(&t) && client_ask_again(c, o) == -1)
+		return -1;
 	if (check_requiretls(&t) == -1 || check_size(&t) == -1 || check_sender_utf8(&t) == -1)
 		return -1;
 	put_mail(&t);

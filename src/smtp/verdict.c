@@ -7,13 +7,13 @@
 #include "printable.h"
 #include "smtp/verdict.h"
 
-/* What this program itself refuses; all else is in the way of any mail. */
+/* What this program itself refuses, and what it has better words for than the smarthost; all else is in the way of any mail. */
 static const struct refusal {
 	enum cause cause;
 	int code;
 } refusals[] = {
 	{CAUSE_NEEDS_SMTPUTF8, 553}, {CAUSE_NEEDS_8BITMIME, 554}, {CAUSE_TOO_LARGE, 552}, {CAUSE_HEADER_TOO_LARGE, 552},
-	{CAUSE_NO_REQUIRETLS, 550}, {CAUSE_LOOP, 554}, {CAUSE_ALIAS, 550}, {CAUSE_SPACE, 452}, {CAUSE_BAD_ADDRESS, 501},
+	{CAUSE_NO_REQUIRETLS, 550}, {CAUSE_LOOP, 554}, {CAUSE_ALIAS, 550}, {CAUSE_SPACE, 452}, {CAUSE_BAD_ADDRESS, 501}, {CAUSE_SENDER, 550},
 };
 
 static void

@@ -25,7 +25,7 @@ for my $way (sort keys %bound) {
 			is_deeply(bindings($run), [$name =~ /PLUS/ ? 'tls-exporter' : 'client could'], 'channel binding') if $name =~ /SCRAM/;
 		};
 		check "$name ($way), wrong password", @{$bound{$way}}, auth => $name, host => {password => 'another'}, exit => 77, auths => 1,
-		    err => [qr/refused to sign app\@example\.com in \(AUTH \Q$name\E\): 535 .*Remedy: .*@{[$name =~ m{CRAM} ? 'auth = "PLAIN"' : '']}/], log => {stage => 'auth', auth => $name};
+		    err => [qr/refused to sign app\@example\.com in \(AUTH \Q$name\E\): 535 .*Remedy: .*@{[$name =~ m{PLUS} ? 'operator' : $name =~ m{CRAM} ? 'auth = "PLAIN"' : 'password']}/], log => {stage => 'auth', auth => $name};
 	}
 }
 check "$_ in clear, to this machine", tls => 'none', auth => $_, log => {auth => $_}, also => sub {
@@ -79,6 +79,15 @@ for my $case (['unsupported-channel-binding-type', 1], ['channel-bindings-dont-m
 	check "$error: the other one", auth => 'SCRAM-SHA-1-PLUS', rules => ["auth-cont#$n reply \"" . challenge("e=$error") . '"', 'auth-done#1 reply "535 5.7.8 No"'],
 	    log => {auth => 'SCRAM-SHA-1-PLUS'};
 }
+check 'a smarthost that sees another TLS connection: the other binding, and no way without', auth => 'SCRAM-SHA-256-PLUS,SCRAM-SHA-256,PLAIN',
+    rules => ['auth-cont#2 reply "' . challenge('e=channel-bindings-dont-match') . '"', 'auth-done#1 reply "535 5.7.8 No"',
+    'auth-cont#4 reply "' . challenge('e=channel-bindings-dont-match') . '"', 'auth-done#2 reply "535 5.7.8 No"'], exit => 76, auths => 2,
+    err => [qr/TLS connection which it sees is not this one.*Likely cause: somebody.*Remedy: /],
+    also => sub { unlike($_[0]->server->dialogue, qr/ C: AUTH (?:PLAIN|SCRAM-SHA-256 )/, 'nothing weaker') };
+check 'a command for the password runs once', auth => 'SCRAM-SHA-256,PLAIN,LOGIN', rules => ['auth reply "504 5.5.4 no"'], exit => 77,
+    host => {password => undef, 'password-command' => "echo x >>$dir/runs; echo '${\ PASSWORD}'"}, also => sub { is(slurp("$dir/runs"), "x\n", 'once') };
+check 'what the smarthost proves is not shown', auth => 'SCRAM-SHA-256', argv => ['-v', 'b@example.net'], printed => 1, raw => 1, err => qr/334 \*\*\*/,
+    err_not => qr/334 dj/;
 check 'a refused password is not tried in another', auth => 'SCRAM-SHA-256-PLUS,SCRAM-SHA-256,SCRAM-SHA-1,PLAIN,LOGIN,CRAM-MD5', host => {password => 'another'},
     exit => 77, auths => 1, err => [qr/535/];
 check 'an error of the smarthost is told', auth => 'SCRAM-SHA-256', rules => ['auth-cont#2 reply "' . challenge('e=no-resources') . '"', 'auth-done reply "454 4.7.0 Later"'],
@@ -112,8 +121,10 @@ check 'an offer that somebody has made smaller', auth => 'SCRAM-SHA-256-PLUS,SCR
 check 'and a smarthost that says so', auth => 'SCRAM-SHA-256', exit => 76, auths => 1,
     rules => ['auth-cont#2 reply "' . challenge('e=server-does-support-channel-binding') . '"'],
     err => [qr/channel binding.*Likely cause: somebody.*Remedy: /];
-check "$_ iterations", auth => 'SCRAM-SHA-256', args => ['--scram-iterations', $_], log => {auth => 'SCRAM-SHA-256'} for 1, 100000;
-check 'more iterations than a server can want', auth => 'SCRAM-SHA-256', args => ['--scram-iterations', 4000001], exit => 76,
+check "$_ iterations", auth => 'SCRAM-SHA-256', args => ['--scram-iterations', $_], log => {auth => 'SCRAM-SHA-256'} for 4096, 100000;
+check 'too few iterations', auth => 'SCRAM-SHA-256,PLAIN', args => ['--scram-iterations', 4095], exit => 76,
+    err => [qr/a proof from which the password could be guessed.*Remedy: set auth to another mechanism/];
+check 'more iterations than a server can want', auth => 'SCRAM-SHA-256', args => ['--scram-iterations', 1000001], exit => 76,
     err => [qr/iterations/], limit => 120;
 
 done_testing;

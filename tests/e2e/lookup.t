@@ -140,6 +140,24 @@ by_srv('a name that only ends like the domain', {'_submission._tcp.ample.com' =>
 by_srv('tls-name vouches for it', {'_submission._tcp.example.org' => [[0, 0, $first, 'smtp.example.com']], 'smtp.example.com' => '127.0.0.1'},
     @server, host => {host => 'example.org', 'tls-name' => 'smtp.example.com'}, log => {smarthost => 'smtp.example.com'});
 
+by_srv('a domain with its dot', {'_submission._tcp.example.com' => [[0, 0, $first, 'smtp.example.com']], 'smtp.example.com' => '127.0.0.1'}, @server,
+    host => {host => 'example.com.', 'tls-name' => undef}, log => {smarthost => 'smtp.example.com'});
+
+# Where the envelope has to be repeated, it goes to the same smarthost again.
+{
+	my $lost = smarthost(rules => ['rcpt#2 conn=1 close']);
+	my $enough = smarthost(rules => ['rcpt#2 conn=1 reply "452 4.5.3 Too many recipients"']);
+	my $zone = sub { return {'_submission._tcp.example.com' => [[0, 0, $_[0]->port, 'mx.example.com']], @host} };
+
+	by_srv('-bs, the connection lost after a recipient', $zone->($lost), server => $lost, argv => ['-bs'], raw => 1, printed => 1, sent => undef,
+	    stdin => join('', map { "$_\r\n" } 'EHLO x', 'MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'RCPT TO:<c@example.net>', 'DATA',
+	    'Subject: x', '', 'hi', '.', 'QUIT'), out => qr/^354 .*^250 .*^221 /ms, log => undef, also => sub {
+		is(scalar(() = $lost->messages), 1, 'it arrived once');
+	});
+	by_srv('-bv, more recipients than it takes at once', $zone->($enough), server => $enough, argv => ['-bv', map { "$_\@example.net" } 'a' .. 'c'], raw => 1,
+	    printed => 1, sent => undef, out => qr/a\@example\.net.* deliverable.*b\@example\.net.* deliverable.*c\@example\.net.* deliverable/s);
+}
+
 for my $case (['a port', {port => 587}, 'port'], ['no TLS', {tls => 'none'}, 'none'], ['an address', {host => '127.0.0.1'}, 'domain']) {
 	my ($name, $host, $word) = @$case;
 

@@ -107,6 +107,51 @@ run_with('a smarthost before it breaks for good', $dir, $dead, 0);
 check 'it is tried twice, not for ever', server => $dead, top => {'tls-session-cache' => $dir}, exit => 75, err => [qr/TLS handshake/];
 is(scalar(() = $dead->dialogue =~ /^\d+ clear C: STARTTLS/mg), 3, 'three connections in all');
 
+# A session that keeps the smarthost from answering is offered once.
+for my $case (['at the greeting', 'implicit', 'banner conn=2 close'], ['at EHLO', 'starttls', 'ehlo#2 conn=2 close'], ['in silence', 'starttls', 'tls conn=2 stall']) {
+	my ($where, $tls, $rule) = @$case;
+	my $odd = smarthost(tls => $tls, rules => [$rule]);
+
+	$dir = cache();
+	run_with("a smarthost before it breaks off $where", $dir, $odd, 0);
+	run_with("and when it does", $dir, $odd, 0, limit => 60);
+	run_with("and behind it", $dir, $odd, 1);
+}
+
+# What a session stands for has an end, and it does not renew itself.
+$dir = cache();
+run_with('a session', $dir, $server, 0);
+($file) = files($dir);
+my $then = time - 23 * 3600;
+utime $then, $then, $file;
+run_with('of yesterday', $dir, $server, 1);
+is((stat $file)[9], $then, 'is not made new by its use');
+utime $then - 7200, $then - 7200, $file;
+run_with('older than a day', $dir, $server, 0);
+run_with('is replaced', $dir, $server, 1);
+my @old = map { spew("$dir/$_", 'x') } 'a' x 64, 'b' x 64 . '.77';
+my @others = map { spew("$dir/$_", 'x') } 'notes', 'c' x 63, 'd' x 64;
+utime $then - 7200, $then - 7200, @old, @others[0, 1];
+run_with('another policy', $dir, $server, 0, host => {'tls-name' => 'smtp.example.com'});
+is_deeply([grep { -e } @old], [], 'what is too old is removed');
+is_deeply([grep { !-e } @others], [], 'nothing else');
+
+# The system's authorities are a part of the policy.
+$dir = cache();
+my %system = (host => {'tls-ca-file' => undef});
+run_with('an authority that the environment names', $dir, $server, 0, %system, env => {SSL_CERT_FILE => "$certs/ca.pem"});
+run_with('and names again', $dir, $server, 1, %system, env => {SSL_CERT_FILE => "$certs/ca.pem"});
+check 'the session does not stand for another one', server => $server, top => {'tls-session-cache' => $dir}, %system, exit => 76, sent => undef,
+    env => {SSL_CERT_FILE => "$certs/other.pem", SSL_CERT_DIR => '/nonexistent'}, err => [qr/not trusted/];
+check 'nor for none', server => $server, top => {'tls-session-cache' => $dir}, %system, exit => 76, sent => undef, err => [qr/not trusted|no certificate of any authority/];
+
+# Nor does it stand for a client certificate, which not every smarthost keeps with it.
+$dir = cache();
+my $external = smarthost(auth => 'EXTERNAL', args => ['--client-cert', 'require']);
+my %client = (host => {'tls-certificate' => "$certs/client.pem", 'tls-key' => "$certs/client.key", user => undef, password => undef, auth => 'EXTERNAL'});
+run_with('with a client certificate', $dir, $external, 0, %client) for 1, 2;
+is(scalar files($dir), 0, 'nothing is kept');
+
 # A certificate that has changed for the worse is noticed where no session is left to stand for it.
 $dir = cache();
 my $wrong = smarthost(cert => 'wrong-name');

@@ -166,20 +166,29 @@ says 'a long offer is cut in the midst of a word', [$ehlo, @bare], %plain,
 
 my $everything = 'PIPELINING,8BITMIME,SMTPUTF8,DSN,CHUNKING,REQUIRETLS';
 my @dsn = (stdin => $eight, argv => ['-N', 'success', 'b@example.net']);
-says 'all in clear, nothing within TLS', [@secure, 'AUTH PLAIN', @bare], ext => "$everything,SIZE 1",
+says 'all in clear, nothing within TLS', [@secure, 'AUTH PLAIN', $ehlo, @bare], ext => "$everything,SIZE 1",
     ext_tls => '', args => ['--auth-clear', 'LOGIN'], auth => 'PLAIN', @dsn, log => {dropped => 'DSN'};
 says 'nothing in clear, all within TLS', [@secure, 'AUTH PLAIN', qr/MAIL .* BODY=8BITMIME/,
     qr/RCPT .* NOTIFY=SUCCESS .*/, qr/BDAT .*/], ext => '', ext_tls => $everything, @dsn;
 says 'AUTH in clear, but not within TLS', [@secure], args => ['--auth-clear', 'PLAIN,LOGIN'], auth => '',
     exit => 77, auths => 0, err => [qr/does not offer AUTH/];
-says 'REQUIRETLS in clear, but not within TLS', [@secure, 'AUTH PLAIN'], ext => '+REQUIRETLS',
+says 'REQUIRETLS in clear, but not within TLS', [@secure, 'AUTH PLAIN', $ehlo], ext => '+REQUIRETLS',
     ext_tls => '-REQUIRETLS', argv => ['-Orequiretls=yes', 'b@example.net'], exit => 69, err => [qr/REQUIRETLS/];
-says 'SMTPUTF8 in clear, but not within TLS', [@secure, 'AUTH PLAIN'], ext_tls => '-SMTPUTF8', exit => 65,
+says 'SMTPUTF8 in clear, but not within TLS', [@secure, 'AUTH PLAIN', $ehlo], ext_tls => '-SMTPUTF8', exit => 65,
     argv => [$foreign], err => [qr/SMTPUTF8/];
-# RFC 4954 section 4: after AUTH without a security layer there need not be another EHLO, so what would be
-# offered then is not used.
-says 'nothing before AUTH, all after it', [@secure, 'AUTH PLAIN', @bare], ext => '', ext_auth => $everything,
-    stdin => $eight;
+# RFC 4954 section 4: after AUTH without a security layer there need not be another EHLO. Who lacks something asks
+# once more, for some offer more to those who have signed in.
+says 'nothing before AUTH, all after it', [@secure, 'AUTH PLAIN', $ehlo, qr/MAIL .* BODY=8BITMIME/, qr/RCPT .*/,
+    qr/BDAT .*/], ext => '', ext_auth => $everything, stdin => $eight;
+says 'all after AUTH, and nothing of it is needed', [@secure, 'AUTH PLAIN', @bare], ext => '', ext_auth => $everything;
+says 'a limit that is higher after AUTH', [@secure, 'AUTH PLAIN', $ehlo, qr/MAIL .* SIZE=\d+/, qr/RCPT .*/, qr/BDAT .*/],
+    ext => 'CHUNKING,SIZE 20', ext_auth => 'CHUNKING,SIZE 20000';
+says 'DSN after AUTH', [@secure, 'AUTH PLAIN', $ehlo, qr/MAIL .*/, qr/RCPT .* NOTIFY=SUCCESS .*/, qr/BDAT .*/],
+    ext_auth => '+DSN', ext => '-DSN', argv => ['-N', 'success', 'b@example.net'];
+says 'EHLO after AUTH is refused: what was offered before counts', [@secure, 'AUTH PLAIN', $ehlo, qr/MAIL .*/, qr/RCPT .*/,
+    qr/BDAT .*/], rules => ['ehlo#3 reply "503 5.5.1 You have said so"'], ext => '-DSN', @dsn, log => {dropped => 'DSN'};
+says 'EHLO after AUTH ends it', [@secure, 'AUTH PLAIN', $ehlo], rules => ['ehlo#3 reply "421 4.3.2 bye" close'],
+    ext => '-DSN', @dsn, exit => 75, err => [qr/421 4\.3\.2 bye/];
 
 # Two smarthosts, and the first one's rules.
 sub two
@@ -194,8 +203,18 @@ sub two
 
 two('what one smarthost offers the next one does not',
     smarthost(ext => $everything, rules => ['mail reply "451 4.3.0 no"']), smarthost(ext => ''),
-    says => [@secure, 'AUTH PLAIN', @bare], sent => 1, @dsn,
+    says => [@secure, 'AUTH PLAIN', $ehlo, @bare], sent => 1, @dsn,
     log => {status => 'sent', dropped => 'DSN', 'passed-over' => qr/refused the sender/});
+
+# Dovecot 2.3 dies of a message behind a sender that its relay refuses: it gets the envelope alone.
+check 'Dovecot is not sent the message with the envelope', %plain, rules => ['banner reply "220 mx.example.com Dovecot ready."', 'mail reply "550 5.7.1 no"'],
+    exit => 77, sent => 0, err => [qr/550 5\.7\.1 no/], also => sub { unlike(said($_[0]), qr/BDAT/, 'no message') };
+check 'others are', %plain, rules => ['mail reply "550 5.7.1 no"'], exit => 77, sent => 0, err => [qr/550 5\.7\.1 no/],
+    also => sub { like(said($_[0]), qr/BDAT/, 'in the same flight') };
+
+# OpenSMTPD says 451 where others say 452; 530 to who has signed in is about the sender.
+check '451 4.5.3: the rest in a further transaction', %plain, argv => [people('abc')], rules => ['rcpt#3 reply "451 4.5.3 Too many recipients"'], sent => 2;
+check '530 after AUTH', rules => ['mail reply "530 Sender rejected"'], exit => 77, sent => 0, err => [qr/530 Sender rejected.*Remedy: set from/];
 
 # --- 421
 

@@ -66,7 +66,7 @@ is_deeply([grep { !/^src\/(?:log|explain)\.h includes config\.h$/ } @upwards], [
 is_deeply(\@sideways, [], 'mail/ and net/ know nothing of each other, nor of smtp/');
 
 my @openssl = map { my $f = $_; $text{$f} =~ m{^#include <openssl/}m ? $f : () } @sources;
-is_deeply([grep { !m{^src/(?:net/tls[a-z_]*|smtp/auth|smtp/scram)\.[ch]$} } @openssl], [], 'OpenSSL: only net/tls*.c, smtp/auth.c and smtp/scram.c');
+is_deeply([grep { !m{^src/(?:net/tls[a-z_]*|smtp/sasl|smtp/scram)\.[ch]$} } @openssl], [], 'OpenSSL: only net/tls*, smtp/sasl.c and smtp/scram.c');
 is_deeply([map { $text{$_} =~ /#include <confuse\.h>/ ? $_ : () } @sources], ['src/config.c'], 'libconfuse: only config.c');
 is_deeply(where(qr/(?<![\w.>])exit\s*\(/, 'src/main.c'), [], 'exit(): only main.c');
 is_deeply(where(qr/(?<!\w)v?syslog\s*\(/, 'src/log.c'), [], 'syslog(): only log.c');

@@ -70,7 +70,7 @@ headers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		static const char challenge[] = "r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=1";
+		static const char challenge[] = "r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=4096";
 		struct scram s;
 		struct buf out = {0}, password, channel = {0};
 
@@ -92,10 +92,10 @@ static void
 challenges_not_answered(void **state)
 {
 	static const char *const rows[] = {
-		"", "r", "r=", "r=" NONCE ",s=QQ==,i=1" /* nothing of its own */, "r=other,s=QQ==,i=1", "r=FYKO+d2lbbFgONRv9qkxdawLx,s=QQ==,i=1",
-		"m=must,r=" NONCE "x,s=QQ==,i=1", "s=QQ==,r=" NONCE "x,i=1", "r=" NONCE "x,s=,i=1", "r=" NONCE "x,s=Q,i=1", "r=" NONCE "x,s=Q Q=,i=1",
-		"r=" NONCE "x,s=QQ==", "r=" NONCE "x,s=QQ==,i=", "r=" NONCE "x,s=QQ==,i=0", "r=" NONCE "x,s=QQ==,i=-1", "r=" NONCE "x,s=QQ==,i=01",
-		"r=" NONCE "x,s=QQ==,i=4000001", "r=" NONCE "x,s=QQ==,i=99999999999999999999", "r=" NONCE "x,s=QQ==,i=1x", "r=" NONCE "x,i=1,s=QQ==",
+		"", "r", "r=", "r=" NONCE ",s=QQ==,i=4096" /* nothing of its own */, "r=other,s=QQ==,i=4096", "r=FYKO+d2lbbFgONRv9qkxdawLx,s=QQ==,i=4096",
+		"m=must,r=" NONCE "x,s=QQ==,i=4096", "s=QQ==,r=" NONCE "x,i=4096", "r=" NONCE "x,s=,i=4096", "r=" NONCE "x,s=Q,i=4096", "r=" NONCE "x,s=Q Q=,i=4096",
+		"r=" NONCE "x,s=QQ==", "r=" NONCE "x,s=QQ==,i=", "r=" NONCE "x,s=QQ==,i=0", "r=" NONCE "x,s=QQ==,i=4095", "r=" NONCE "x,s=QQ==,i=-1", "r=" NONCE "x,s=QQ==,i=01",
+		"r=" NONCE "x,s=QQ==,i=1000001", "r=" NONCE "x,s=QQ==,i=99999999999999999999", "r=" NONCE "x,s=QQ==,i=4096x", "r=" NONCE "x,i=4096,s=QQ==",
 		"e=other-error", "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
 	};
 
@@ -110,7 +110,7 @@ challenges_not_answered(void **state)
 		if (scram_final(&s, rows[i], strlen(rows[i]), &password, &out) == NULL)
 			fail_msg("\"%s\" was answered: %s", rows[i], out.data);
 		assert_int_equal(out.len, 0);
-		assert_non_null(scram_final(&s, "r=" NONCE "x\0,s=QQ==,i=1", 40, &password, &out));
+		assert_non_null(scram_final(&s, "r=" NONCE "x\0,s=QQ==,i=4096", 43, &password, &out));
 		buf_free(&out);
 		buf_wipe(&password);
 		scram_wipe(&s);
@@ -121,7 +121,7 @@ challenges_not_answered(void **state)
 static void
 extensions_and_errors(void **state)
 {
-	static const char challenge[] = "r=" NONCE "x,s=QQ==,i=2,x=new,y=";
+	static const char challenge[] = "r=" NONCE "x,s=QQ==,i=4096,x=new,y=";
 	struct scram s;
 	struct buf out = {0}, password;
 	char error[16];
