@@ -13,6 +13,8 @@ struct secrets {
 	struct buf password;
 	struct buf token;
 	struct buf none;
+	struct buf hidden[SASL_MECHANISMS + 1];	/* what was sent so far, in base64; the last one is empty */
+	size_t hides;
 };
 
 static bool
@@ -64,7 +66,10 @@ verdict(const struct sasl *a)
 	const struct smarthost *h = a->host;
 	struct outcome *o = a->outcome;
 	int code = a->reply.code;
+	bool bound = m->binding != TLS_NO_BINDING, intercepted = bound && a->intercepted;
 
+	if (code == 235 && a->cancelled)
+		return outcome_set(o, EX_PROTOCOL, STAGE_AUTH, CAUSE_SASL, "it takes what was cancelled", "cannot sign in to %s by AUTH %s", h->host, m->name);
 	if (code == 235 && a->owes_proof)
 		return outcome_set(o, EX_PROTOCOL, STAGE_AUTH, CAUSE_UNPROVEN, "it takes the password, but has not proved that it knows it",
 		    "cannot sign in to %s by AUTH %s", h->host, m->name);
@@ -73,12 +78,12 @@ verdict(const struct sasl *a)
 	(void)reply_fail(&a->reply, STAGE_AUTH, o, "%s refused to sign %s in (AUTH %s)", h->host, h->user != NULL ? h->user : "the client", m->name);
 	if (code == 535 && (o->enhanced[0] == '\0' || strcmp(o->enhanced, "5.7.8") == 0))
 		o->cause = m->refused;
-	if (a->intercepted)
+	if (intercepted)
 		(void)outcome_set(o, EX_PROTOCOL, STAGE_AUTH, CAUSE_DOWNGRADE, "it says that the TLS connection which it sees is not this one",
 		    "cannot sign in to %s by AUTH %s", h->host, m->name);
-	if (code == 504 || code == 432 || a->binding_refused || a->intercepted)
+	if (code == 504 || code == 432 || intercepted)
 		return 0;
-	return m->binding != TLS_NO_BINDING && !a->proof_sent && code != 421 ? 0 : -1;
+	return bound && code != 421 && (a->binding_refused || !a->proof_sent) ? 0 : -1;
 }
 
 /* Runs one mechanism; as verdict(). *intercepted is set where the smarthost says so. */
@@ -86,7 +91,7 @@ static int
 run(const struct sasl_mechanism *m, struct stream *s, const struct smarthost *h, const struct capability *cap, struct secrets *known, struct trace *t,
     bool *intercepted, struct outcome *o)
 {
-	struct sasl a = {.mechanism = m, .stream = s, .trace = t, .host = h, .cap = cap, .outcome = o};
+	struct sasl a = {.mechanism = m, .stream = s, .trace = t, .host = h, .cap = cap, .outcome = o, .hidden = known->hidden};
 	int r;
 
 	a.secret = secret_for(known, m, h, s->deadline, o);
@@ -95,8 +100,8 @@ run(const struct sasl_mechanism *m, struct stream *s, const struct smarthost *h,
 	r = m->run(&a);
 	if (r == 0)
 		r = verdict(&a);
-	*intercepted = *intercepted || a.intercepted;
-	buf_wipe(&a.response);
+	*intercepted = *intercepted || (a.intercepted && m->binding != TLS_NO_BINDING);
+	known->hidden[known->hides++] = a.response;
 	buf_wipe(&a.challenge);
 	stream_forget(s);
 	explicit_bzero(&a.reply, sizeof(a.reply));	/* one that broke off may hold what was not masked yet */
@@ -123,7 +128,7 @@ auth_sign_in(struct stream *s, const struct smarthost *h, const struct capabilit
 	int r = 0;
 
 	*o = (struct outcome){0};
-	for (size_t i = 0; i < sasl_mechanisms_count && r == 0; i++) {
+	for (size_t i = 0; i < SASL_MECHANISMS && r == 0; i++) {
 		const struct sasl_mechanism *m = &sasl_mechanisms[i];
 
 		if (!usable(m, h) || !capability_auth(cap, m->name) || !can_bind(m, s))
@@ -135,6 +140,8 @@ auth_sign_in(struct stream *s, const struct smarthost *h, const struct capabilit
 	}
 	buf_wipe(&known.password);
 	buf_wipe(&known.token);
+	while (known.hides > 0)
+		buf_wipe(&known.hidden[--known.hides]);
 	if (r != 0)
 		return r == 1 ? 0 : -1;
 	if (o->status != 0)

@@ -16,6 +16,13 @@ text_or_empty(const char *s)
 	return s == NULL ? "" : s;
 }
 
+/* A reply may be folded at a blank. */
+static bool
+is_same(char said, char secret)
+{
+	return said == secret || (said == '\n' && secret == ' ');
+}
+
 /* Replaces by "***" each place in the reply where at least so many of the secret's first octets stand, as far as they go. */
 static void
 mask(struct reply *r, const struct buf *secret, size_t least)
@@ -25,7 +32,7 @@ mask(struct reply *r, const struct buf *secret, size_t least)
 	for (size_t in = 0; in < r->len; ) {
 		size_t same = 0;
 
-		while (same < secret->len && in + same < r->len && r->text[in + same] == secret->data[same])
+		while (same < secret->len && in + same < r->len && is_same(r->text[in + same], secret->data[same]))
 			same++;
 		if (same > 0 && same >= least) {
 			for (size_t i = 0; i < same && i < 3; i++)
@@ -44,6 +51,18 @@ mask_all(struct sasl *a)
 {
 	mask(&a->reply, a->secret, a->secret->len);
 	mask(&a->reply, &a->response, a->response.len < 8 ? a->response.len : 8);
+	for (const struct buf *former = a->hidden; former != NULL && former->len > 0; former++)
+		mask(&a->reply, former, former->len < 8 ? former->len : 8);
+}
+
+/* A challenge that tells what a person must not see: the secret, or what passwords can be tried on, as the smarthost's proof in SCRAM is. */
+static bool
+tells_secret(const struct sasl *a)
+{
+	if (a->reply.code != 334)
+		return false;
+	return a->proof_sent || (a->decoded && a->secret->len > 0 && a->challenge.len > 0 &&
+	    memmem(a->challenge.data, a->challenge.len, a->secret->data, a->secret->len) != NULL);
 }
 
 /*
@@ -64,7 +83,7 @@ answer(struct sasl *a)
 	a->decoded = a->reply.code == 334 && base64_decode(&a->challenge, a->reply.text, a->reply.len) == 0;
 	mask_all(a);
 	reply_words(&a->reply, words, sizeof(words));
-	if (a->proof_sent && a->reply.code == 334)	/* the smarthost's proof is enough to try passwords on */
+	if (tells_secret(a))
 		(void)strlcpy(words, "334 ***", sizeof(words));
 	trace_line(a->trace, '<', words, strlen(words));
 	return 0;
@@ -107,6 +126,7 @@ end_challenge(struct sasl *a)
 {
 	if (a->reply.code != 334)
 		return 0;
+	a->cancelled = true;
 	return say(a, "*", "*");
 }
 
@@ -366,7 +386,7 @@ scram_plus(struct sasl *a)
 
 /* ---- the table ---- */
 
-const struct sasl_mechanism sasl_mechanisms[] = {
+const struct sasl_mechanism sasl_mechanisms[SASL_MECHANISMS] = {
 	{"SCRAM-SHA-256-PLUS", SASL_PASSWORD, scram_plus, SCRAM_SHA_256, TLS_EXPORTER, CAUSE_REFUSED_BOUND},
 	{"SCRAM-SHA-256-PLUS", SASL_PASSWORD, scram_plus, SCRAM_SHA_256, TLS_SERVER_END_POINT, CAUSE_REFUSED_BOUND},
 	{"SCRAM-SHA-256", SASL_PASSWORD, scram, SCRAM_SHA_256, TLS_NO_BINDING, CAUSE_REFUSED_PROOF},
@@ -380,5 +400,3 @@ const struct sasl_mechanism sasl_mechanisms[] = {
 	{"LOGIN", SASL_PASSWORD, login, 0, TLS_NO_BINDING, CAUSE_REPLY},
 	{"CRAM-MD5", SASL_PASSWORD, cram_md5, 0, TLS_NO_BINDING, CAUSE_REFUSED_PROOF},
 };
-
-const size_t sasl_mechanisms_count = sizeof(sasl_mechanisms) / sizeof(sasl_mechanisms[0]);

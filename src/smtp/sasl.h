@@ -18,7 +18,7 @@
 
 struct sasl_mechanism;
 
-/* One attempt to sign in. The caller ends it with buf_wipe() of response and challenge, and overwrites reply. */
+/* One attempt to sign in. The caller takes response over and ends the attempt with buf_wipe() of it and of challenge, and overwrites reply. */
 struct sasl {
 	const struct sasl_mechanism *mechanism;
 	struct stream *stream;
@@ -27,12 +27,14 @@ struct sasl {
 	const struct capability *cap;
 	const struct buf *secret;	/* the password or token; empty where the mechanism needs none */
 	struct outcome *outcome;
+	const struct buf *hidden;	/* what former attempts have sent, until an empty one: never to be shown either */
 	struct buf response;		/* what was last sent, in base64: never to be shown */
 	struct buf challenge;		/* what a 334 said, decoded */
 	bool decoded;			/* it could be */
 	bool proof_sent;		/* SCRAM: our proof of the password has gone */
 	bool owes_proof;		/* SCRAM: the smarthost has to prove that it knows the password, and has not yet */
 	bool binding_refused;		/* it does not know our type of channel binding */
+	bool cancelled;			/* the last thing said was "*" */
 	bool intercepted;		/* it says that its TLS connection is not ours */
 	struct reply reply;		/* the last one, secrets masked */
 };
@@ -49,7 +51,7 @@ struct sasl_mechanism {
 };
 
 /* Best first. A mechanism stands there once for each type of channel binding, in the order to be tried. */
-extern const struct sasl_mechanism sasl_mechanisms[];
-extern const size_t sasl_mechanisms_count;
+#define SASL_MECHANISMS	12
+extern const struct sasl_mechanism sasl_mechanisms[SASL_MECHANISMS];
 
 #endif

@@ -223,6 +223,7 @@ scram_final(struct scram *s, const char *challenge, size_t n, const struct buf *
 		if (!prove(s, &c, password, &message, proof))
 			why = "OpenSSL refuses the hash functions that SCRAM takes";
 	}
+	s->answered = why == NULL;
 	if (why == NULL) {
 		buf_add(out, without_proof.data, without_proof.len);
 		buf_puts(out, ",p=");
@@ -253,7 +254,7 @@ scram_verify(const struct scram *s, const char *final, size_t n, char *error, si
 		return 0;
 	}
 	value = take(&p, end, 'v', &len);
-	if (value != NULL && base64_decode(&signature, value, len) == 0 && signature.len == digest_size(s) &&
+	if (value != NULL && s->answered && base64_decode(&signature, value, len) == 0 && signature.len == digest_size(s) &&
 	    CRYPTO_memcmp(signature.data, s->signature, signature.len) == 0)
 		r = 1;
 	buf_free(&signature);

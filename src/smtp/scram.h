@@ -30,6 +30,7 @@ struct scram {
 	struct buf bound;		/* octets of the channel */
 	struct buf bare;		/* client-first-message-bare */
 	char nonce[33];			/* ours */
+	bool answered;			/* signature is known */
 	unsigned char signature[SCRAM_HASH_MAX];	/* what the server has to prove itself with */
 };
 

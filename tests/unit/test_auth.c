@@ -349,6 +349,25 @@ nobody_knows_any(void **state)
 	free_attempt(a);
 }
 
+/* What one mechanism has sent is not shown when the smarthost quotes it to the next. */
+static void
+echoed_later(void **state)
+{
+	static const char whole[] = "\0" USER "\0" PASSWORD;
+	char base64[200], text[600];
+	struct attempt *a = new_attempt("PLAIN LOGIN");
+
+	(void)state;
+	(void)EVP_EncodeBlock((unsigned char *)base64, (const unsigned char *)whole, (int)sizeof(whole) - 1);
+	(void)snprintf(text, sizeof(text), "535 5.7.8 what was AUTH PLAIN %s?", base64);
+	a->peer.auth[0] = "504 5.5.4 unknown";
+	a->peer.auth[1] = text;
+	sign_in(a);
+	assert_int_equal(a->o.status, EX_NOPERM);
+	assert_hidden(a, whole, sizeof(whole) - 1);
+	free_attempt(a);
+}
+
 static void
 what_is_chosen(void **state)
 {
@@ -386,7 +405,7 @@ static void
 echoed_secrets(void **state)
 {
 	static const char whole[] = "\0" USER "\0" PASSWORD;
-	char base64[200], text[6][600];
+	char base64[200], text[7][600];
 
 	(void)state;
 	(void)EVP_EncodeBlock((unsigned char *)base64, (const unsigned char *)whole, (int)sizeof(whole) - 1);
@@ -396,12 +415,13 @@ echoed_secrets(void **state)
 	(void)snprintf(text[3], 600, "535-5.7.8 " PASSWORD PASSWORD "\r\n535 5.7.8 %s%s", base64, base64);
 	(void)snprintf(text[4], 600, "what about AUTH PLAIN %s?", base64);
 	(void)snprintf(text[5], 600, "235 hello " PASSWORD "!");
-	for (size_t i = 0; i < 6; i++) {
+	(void)snprintf(text[6], 600, "535-5.7.8 no s3cret,\r\n535 5.7.8 of \"words\" \303\274 here");
+	for (size_t i = 0; i < 7; i++) {
 		struct attempt *a = new_attempt("PLAIN");
 
 		a->peer.auth[0] = text[i];
 		sign_in(a);
-		assert_int_equal(a->o.status, i < 4 ? EX_NOPERM : i == 4 ? EX_PROTOCOL : 0);
+		assert_int_equal(a->o.status, i < 4 || i == 6 ? EX_NOPERM : i == 4 ? EX_PROTOCOL : 0);
 		assert_hidden(a, PASSWORD, sizeof(PASSWORD) - 1);
 		assert_hidden(a, whole, sizeof(whole) - 1);
 		if (i < 4)
@@ -423,6 +443,14 @@ stray_challenges(void **state)
 	assert_int_equal(a->o.status, EX_NOPERM);
 	assert_string_equal(told(a, 1), "*");
 	assert_string_equal(told(a, 2), "QUIT");
+	free_attempt(a);
+
+	a = new_attempt("PLAIN");
+	a->peer.auth[0] = "334 more";
+	a->peer.auth[1] = "235 2.7.0 welcome";
+	sign_in(a);
+	assert_int_equal(a->o.status, EX_PROTOCOL);
+	assert_int_equal(a->o.cause, CAUSE_SASL);
 	free_attempt(a);
 
 	a = new_attempt("PLAIN");
@@ -455,7 +483,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain), cmocka_unit_test(plain_with_authorization_id), cmocka_unit_test(login), cmocka_unit_test(external),
 		cmocka_unit_test(bearers), cmocka_unit_test(refused_token), cmocka_unit_test(long_token), cmocka_unit_test(command_line_bound),
-		cmocka_unit_test(next_mechanism), cmocka_unit_test(nobody_knows_any), cmocka_unit_test(what_is_chosen),
+		cmocka_unit_test(next_mechanism), cmocka_unit_test(nobody_knows_any), cmocka_unit_test(echoed_later), cmocka_unit_test(what_is_chosen),
 		cmocka_unit_test(echoed_secrets), cmocka_unit_test(stray_challenges), cmocka_unit_test(no_password),
 	};
 
