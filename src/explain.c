@@ -81,6 +81,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_REFUSED_TOKEN] = {"the token is expired, or for another account, service or scope", "see that token-command or token-file gives a fresh access token for SMTP"},
 	[CAUSE_REFUSED_CERTIFICATE] = {"the smarthost does not know the client certificate, or it is not for that user",
 	    "check tls-certificate, user and authorization-id, and ask the operator"},
+	[CAUSE_NEEDS_AUTH] = {"it takes mail only from those who sign in", "set user and password; if they are set, ask its operator what this account may"},
 	[CAUSE_SENDER] = {"the account may not send with this sender", "set from to the account's own address, and override-from = true"},
 	[CAUSE_SASL] = {"the smarthost's side of this mechanism is broken, or something in between changes it",
 	    "set auth to another mechanism that it offers, and tell its operator"},

@@ -142,7 +142,7 @@ static const char *const cause_status[CAUSE_COUNT] = {
 	[CAUSE_CERT_FINGERPRINT] = "5.7.5", [CAUSE_NO_REQUIRETLS] = "5.7.30",
 	[CAUSE_CLEAR_AUTH] = "5.7.0", [CAUSE_NO_AUTH_OFFERED] = "5.7.0", [CAUSE_NO_COMMON_MECHANISM] = "5.7.0",
 	[CAUSE_REFUSED_PROOF] = "5.7.8", [CAUSE_REFUSED_BOUND] = "5.7.8", [CAUSE_REFUSED_TOKEN] = "5.7.8", [CAUSE_REFUSED_CERTIFICATE] = "5.7.8",
-	[CAUSE_SENDER] = "5.7.1", [CAUSE_SASL] = "5.5.0", [CAUSE_UNPROVEN] = "5.7.0", [CAUSE_DOWNGRADE] = "5.7.0",
+	[CAUSE_NEEDS_AUTH] = "5.7.0", [CAUSE_SENDER] = "5.7.1", [CAUSE_SASL] = "5.5.0", [CAUSE_UNPROVEN] = "5.7.0", [CAUSE_DOWNGRADE] = "5.7.0",
 };
 
 /* True where it is the status code of a failure (RFC 3463 section 2). */

@@ -70,6 +70,7 @@ enum cause {
 	CAUSE_REFUSED_BOUND,		/* 535 to SCRAM with channel binding */
 	CAUSE_REFUSED_TOKEN,		/* 535 to OAUTHBEARER or XOAUTH2 */
 	CAUSE_REFUSED_CERTIFICATE,	/* 535 to EXTERNAL */
+	CAUSE_NEEDS_AUTH,		/* 530 to MAIL within TLS, from one who has not signed in */
 	CAUSE_SENDER,			/* 530 to MAIL from one who has signed in */
 	CAUSE_SASL,			/* the smarthost breaks the rules of the mechanism */
 	CAUSE_UNPROVEN,			/* it was to prove that it knows the password, and has not */

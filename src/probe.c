@@ -6,6 +6,7 @@
 #include "mem.h"
 #include "printable.h"
 #include "probe.h"
+#include "smtp/judge.h"
 #include "relay.h"
 
 static void
@@ -45,7 +46,7 @@ ask_one(struct relay *relay, struct result *r, struct envelope *e, size_t i, siz
 {
 	int status = relay_rcpt(relay, r, e, i, o);
 
-	if (status == -1 && *asked > 0 && o->cause == CAUSE_REPLY && client_says_enough(&relay->client.reply)) {
+	if (status == -1 && *asked > 0 && o->cause == CAUSE_REPLY && judge_enough(&relay->client.reply)) {
 		*asked = 0;
 		*over = begin_again(relay, r, e, i, o) == -1;
 		status = *over ? -1 : relay_rcpt(relay, r, e, i, o);

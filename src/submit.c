@@ -57,7 +57,7 @@ try(struct result *r, const struct config *c, struct client *client, size_t i, s
 	client->stream.deadline = deadline;
 	status = client_send(client, e, m, o);
 	submit_note(r, client);
-	*next = !client->committed && o->stage == STAGE_MAIL && outcome_temporary(o);
+	*next = !client->committed && (o->stage == STAGE_EHLO || o->stage == STAGE_MAIL) && outcome_temporary(o);
 	client_close(client);
 	return status;
 }

@@ -14,10 +14,12 @@
 #include <openssl/x509v3.h>
 #include "mem.h"
 #include "net/tls_session.h"
+#include "net/tls_trust.h"
 
 #define HASH_SIZE	32		/* octets of SHA-256 */
 #define LIFETIME	(24 * 60 * 60)	/* seconds; then the certificate is looked at again */
 #define SIZE_MAX_OCTETS	65536	/* a session with its certificate has 2 to 4 KiB */
+#define PREFIX		"session-"
 #define FORMAT		"1"	/* changes when what the name stands for does */
 
 /* Appends a value so that no two lists of values run into the same octets. */
@@ -38,17 +40,50 @@ add_file(struct buf *b, const char *path)
 		buf_printf(b, "%ju.%ju.%jd.%ld,", (uintmax_t)st.st_ino, (uintmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
+/* A directory of authorities, and each file in it. */
+static void
+add_directory(struct buf *b, const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+	struct stat st;
+	uint64_t sum = 0;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (fstatat(dirfd(dir), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_ino * 31 + (uint64_t)st.st_mtim.tv_sec * 1000003 + (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_size;
+	buf_printf(b, "%ju,", (uintmax_t)sum);
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
+/* Directories, separated by colons. */
+static void
+add_directories(struct buf *b, const char *list)
+{
+	char *copy = mem_dup(list), *rest = copy, *path;
+
+	while ((path = strsep(&rest, ":")) != NULL)
+		add_file(b, path);
+	free(copy);
+}
+
 /* Who was trusted when the session began. */
 static void
 add_authorities(struct buf *b, const struct tls_policy *p)
 {
+	const char *directories = secure_getenv(X509_get_default_cert_dir_env());
+
 	add_file(b, p->ca_file);
+	if (p->ca_file != NULL)
+		add_directory(b, p->ca_file);
 	if (p->ca_file != NULL || p->fingerprint != NULL)
 		return;
-	add_file(b, secure_getenv(X509_get_default_cert_dir_env()));
+	add_directories(b, directories != NULL ? directories : X509_get_default_cert_dir());
 	add_file(b, secure_getenv(X509_get_default_cert_file_env()));
-	add_file(b, X509_get_default_cert_dir());
 	add_file(b, X509_get_default_cert_file());
+	for (size_t i = 0; tls_bundles[i] != NULL; i++)
+		add_file(b, tls_bundles[i]);
 }
 
 /* The file that has the sessions of a policy: the hash of all that it says. */
@@ -71,8 +106,9 @@ set_name(struct tls_session_place *place, const struct tls_policy *p)
 	buf_printf(&b, "%d", p->min_version);
 	ok = EVP_Digest(b.data, b.len, hash, &n, EVP_sha256(), NULL) == 1;
 	buf_free(&b);
+	(void)strlcpy(place->name, PREFIX, sizeof(place->name));
 	for (unsigned i = 0; ok && i < n; i++)
-		(void)snprintf(place->name + 2 * i, 3, "%02x", hash[i]);
+		(void)snprintf(place->name + sizeof(PREFIX) - 1 + 2 * i, 3, "%02x", hash[i]);
 	return ok;
 }
 
@@ -179,9 +215,10 @@ tidy(const struct tls_session_place *place)
 		return;
 	}
 	while ((e = readdir(dir)) != NULL) {
-		size_t n = strspn(e->d_name, "0123456789abcdef");
+		const char *rest = strncmp(e->d_name, PREFIX, sizeof(PREFIX) - 1) == 0 ? e->d_name + sizeof(PREFIX) - 1 : "";
+		size_t n = strspn(rest, "0123456789abcdef");
 
-		if (n == 2 * HASH_SIZE && (e->d_name[n] == '\0' || e->d_name[n] == '.') && fstatat(place->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (n == 2 * HASH_SIZE && (rest[n] == '\0' || rest[n] == '.') && fstatat(place->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(st.st_mode) && st.st_uid == geteuid() && !is_fresh(&st))
 			(void)unlinkat(place->dir, e->d_name, 0);
 	}

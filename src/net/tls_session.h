@@ -15,7 +15,7 @@
 
 struct tls_session_place {
 	int dir;		/* the directory; -1: no sessions are kept */
-	char name[72];		/* of the file in it */
+	char name[80];		/* of the file in it */
 };
 
 /* Where the sessions of this policy are; all zero but dir -1 where none can be kept. Ended with tls_session_close(). */

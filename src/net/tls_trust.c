@@ -79,13 +79,14 @@ from_environment(const char *name)
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+const char *const tls_bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", NULL,
+};
+
 /* The system's store; where the environment names one, it is that and no other. */
 static bool
 trust_system(SSL_CTX *ctx)
 {
-	static const char *const bundles[] = {
-		"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
-	};
 	const char *dir = from_environment(X509_get_default_cert_dir_env());
 	const char *file = from_environment(X509_get_default_cert_file_env());
 
@@ -93,8 +94,8 @@ trust_system(SSL_CTX *ctx)
 		return (dir != NULL && trust_directory(ctx, dir)) || (file != NULL && SSL_CTX_load_verify_file(ctx, file) == 1);
 	if (trust_directory(ctx, X509_get_default_cert_dir()) || SSL_CTX_load_verify_file(ctx, X509_get_default_cert_file()) == 1)
 		return true;
-	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
-		if (SSL_CTX_load_verify_file(ctx, bundles[i]) == 1)
+	for (size_t i = 0; tls_bundles[i] != NULL; i++)
+		if (SSL_CTX_load_verify_file(ctx, tls_bundles[i]) == 1)
 			return true;
 	return false;
 }

@@ -12,6 +12,9 @@
  */
 int tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, struct outcome *o);
 
+/* Where systems have all authorities in one file, until NULL. */
+extern const char *const tls_bundles[];
+
 /* Loads our own certificate, with its chain, and key. -1: o: 78, what names the file. */
 int tls_use_certificate(SSL_CTX *ctx, const struct tls_policy *policy, struct outcome *o);
 

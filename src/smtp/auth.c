@@ -13,7 +13,7 @@ struct secrets {
 	struct buf password;
 	struct buf token;
 	struct buf none;
-	struct buf hidden[SASL_MECHANISMS + 1];	/* what was sent so far, in base64; the last one is empty */
+	struct buf hidden[SASL_MECHANISMS];	/* what was sent so far, in base64 */
 	size_t hides;
 };
 
@@ -66,7 +66,7 @@ verdict(const struct sasl *a)
 	const struct smarthost *h = a->host;
 	struct outcome *o = a->outcome;
 	int code = a->reply.code;
-	bool bound = m->binding != TLS_NO_BINDING, intercepted = bound && a->intercepted;
+	bool bound = m->binding != TLS_NO_BINDING;
 
 	if (code == 235 && a->cancelled)
 		return outcome_set(o, EX_PROTOCOL, STAGE_AUTH, CAUSE_SASL, "it takes what was cancelled", "cannot sign in to %s by AUTH %s", h->host, m->name);
@@ -78,10 +78,7 @@ verdict(const struct sasl *a)
 	(void)reply_fail(&a->reply, STAGE_AUTH, o, "%s refused to sign %s in (AUTH %s)", h->host, h->user != NULL ? h->user : "the client", m->name);
 	if (code == 535 && (o->enhanced[0] == '\0' || strcmp(o->enhanced, "5.7.8") == 0))
 		o->cause = m->refused;
-	if (intercepted)
-		(void)outcome_set(o, EX_PROTOCOL, STAGE_AUTH, CAUSE_DOWNGRADE, "it says that the TLS connection which it sees is not this one",
-		    "cannot sign in to %s by AUTH %s", h->host, m->name);
-	if (code == 504 || code == 432 || intercepted)
+	if (code == 504 || code == 432 || (bound && a->intercepted))
 		return 0;
 	return bound && code != 421 && (a->binding_refused || !a->proof_sent) ? 0 : -1;
 }
@@ -91,7 +88,7 @@ static int
 run(const struct sasl_mechanism *m, struct stream *s, const struct smarthost *h, const struct capability *cap, struct secrets *known, struct trace *t,
     bool *intercepted, struct outcome *o)
 {
-	struct sasl a = {.mechanism = m, .stream = s, .trace = t, .host = h, .cap = cap, .outcome = o, .hidden = known->hidden};
+	struct sasl a = {.mechanism = m, .stream = s, .trace = t, .host = h, .cap = cap, .outcome = o, .hidden = known->hidden, .hides = known->hides};
 	int r;
 
 	a.secret = secret_for(known, m, h, s->deadline, o);
@@ -103,6 +100,8 @@ run(const struct sasl_mechanism *m, struct stream *s, const struct smarthost *h,
 	*intercepted = *intercepted || (a.intercepted && m->binding != TLS_NO_BINDING);
 	known->hidden[known->hides++] = a.response;
 	buf_wipe(&a.challenge);
+	buf_wipe(&a.proof);
+	buf_wipe(&a.signature);
 	stream_forget(s);
 	explicit_bzero(&a.reply, sizeof(a.reply));	/* one that broke off may hold what was not masked yet */
 	return r;
@@ -142,9 +141,12 @@ auth_sign_in(struct stream *s, const struct smarthost *h, const struct capabilit
 	buf_wipe(&known.token);
 	while (known.hides > 0)
 		buf_wipe(&known.hidden[--known.hides]);
-	if (r != 0)
-		return r == 1 ? 0 : -1;
-	if (o->status != 0)
+	if (r == 1)
+		return 0;
+	if (intercepted)
+		return outcome_set(o, EX_PROTOCOL, STAGE_AUTH, CAUSE_DOWNGRADE, "it says that the TLS connection which it sees is not this one",
+		    "cannot sign in to %s by AUTH %s", h->host, mechanism);
+	if (r == -1 || o->status != 0)
 		return -1;
 	if (cap->auth[0] == '\0')
 		return outcome_set(o, EX_NOPERM, STAGE_AUTH, CAUSE_NO_AUTH_OFFERED, "it does not offer AUTH", "cannot sign in to %s", h->host);

@@ -79,9 +79,6 @@ int client_message(struct client *c, struct envelope *e, struct message *m, stru
  */
 int client_ask_again(struct client *c, struct outcome *o);
 
-/* True where the reply to RCPT means that a further transaction takes the rest (RFC 5321 section 4.5.3.1.10). */
-bool client_says_enough(const struct reply *r);
-
 /* RSET. */
 int client_reset(struct client *c, struct outcome *o);
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 #include "dsn.h"
+#include "mail/address.h"
+#include "mail/encode.h"
 #include "smtp/command.h"
 
 static const struct {
@@ -171,10 +173,15 @@ take_orcpt(struct path_command *p, const char *value)
 	for (const char *s = value; s < semicolon; s++)
 		if (!isalnum((unsigned char)*s) && *s != '-')
 			return 501;
-	decoded = dsn_decode_xtext(semicolon + 1);
-	if (decoded == NULL)
-		return 501;
-	free(decoded);
+	if (strncasecmp(value, "utf-8;", 6) == 0 && address_is_utf8(value)) {	/* utf-8-addr-unitext (RFC 6533 section 3) */
+		if (!encode_is_utf8(value, strlen(value)) || strpbrk(value, "+=\177") != NULL)
+			return 501;
+	} else {
+		decoded = dsn_decode_xtext(semicolon + 1);
+		if (decoded == NULL)
+			return 501;
+		free(decoded);
+	}
 	p->orcpt = mem_dup(value);
 	return 0;
 }

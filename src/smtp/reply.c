@@ -44,9 +44,12 @@ enhanced_length(int code, const char *text, size_t len)
 void
 reply_expect(struct stream *s)
 {
-	size_t n = stream_pending(s);
+	size_t n;
 
-	if (s->error == STREAM_OK && n > 0 && (n < 4 || strncmp(s->in.data + s->in_at, "421", 3) != 0))
+	if (stream_is_quiet(s))
+		return;
+	n = stream_pending(s);
+	if (n > 0 && (n < 4 || strncmp(s->in.data + s->in_at, "421", 3) != 0) && s->error == STREAM_OK)
 		stream_give_up(s, "it said something that nobody had asked for");
 }
 

@@ -51,8 +51,10 @@ mask_all(struct sasl *a)
 {
 	mask(&a->reply, a->secret, a->secret->len);
 	mask(&a->reply, &a->response, a->response.len < 8 ? a->response.len : 8);
-	for (const struct buf *former = a->hidden; former != NULL && former->len > 0; former++)
-		mask(&a->reply, former, former->len < 8 ? former->len : 8);
+	mask(&a->reply, &a->proof, a->proof.len);
+	mask(&a->reply, &a->signature, a->signature.len);
+	for (size_t i = 0; i < a->hides; i++)
+		mask(&a->reply, &a->hidden[i], a->hidden[i].len < 8 ? a->hidden[i].len : 8);
 }
 
 /* A challenge that tells what a person must not see: the secret, or what passwords can be tried on, as the smarthost's proof in SCRAM is. */
@@ -281,7 +283,8 @@ cram_md5(struct sasl *a)
 		return broken(a, CAUSE_SASL, "OpenSSL refuses MD5 on this system");
 	buf_printf(&b, "%s ", text_or_empty(a->host->user));
 	for (unsigned i = 0; i < size; i++)
-		buf_printf(&b, "%02x", digest[i]);
+		buf_printf(&a->proof, "%02x", digest[i]);
+	buf_puts(&b, buf_str(&a->proof));
 	base64_encode(&a->response, b.data, b.len);
 	buf_wipe(&b);
 	if (say(a, "***", a->response.data) == -1)
@@ -339,6 +342,8 @@ answer_challenge(struct sasl *a, struct scram *s)
 		return broken(a, CAUSE_SASL, why);
 	buf_wipe(&a->response);
 	base64_encode(&a->response, final.data, final.len);
+	buf_puts(&a->proof, strstr(final.data, ",p=") + 3);
+	base64_encode(&a->signature, s->signature, s->hash == SCRAM_SHA_1 ? 20 : 32);
 	buf_wipe(&final);
 	a->proof_sent = true;
 	r = say(a, "***", a->response.data);

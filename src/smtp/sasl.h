@@ -18,7 +18,7 @@
 
 struct sasl_mechanism;
 
-/* One attempt to sign in. The caller takes response over and ends the attempt with buf_wipe() of it and of challenge, and overwrites reply. */
+/* One attempt to sign in. The caller takes response over and ends the attempt with buf_wipe() of it, challenge, proof and signature, and overwrites reply. */
 struct sasl {
 	const struct sasl_mechanism *mechanism;
 	struct stream *stream;
@@ -27,7 +27,10 @@ struct sasl {
 	const struct capability *cap;
 	const struct buf *secret;	/* the password or token; empty where the mechanism needs none */
 	struct outcome *outcome;
-	const struct buf *hidden;	/* what former attempts have sent, until an empty one: never to be shown either */
+	const struct buf *hidden;	/* what former attempts have sent: never to be shown either */
+	size_t hides;
+	struct buf proof;		/* what a mechanism that does not send the password sends in its place, and */
+	struct buf signature;		/* what the smarthost proves itself with, in text: passwords can be tried on both */
 	struct buf response;		/* what was last sent, in base64: never to be shown */
 	struct buf challenge;		/* what a 334 said, decoded */
 	bool decoded;			/* it could be */

@@ -18,6 +18,7 @@
 #include "mail/mime.h"
 #include "smtp/body.h"
 #include "smtp/client.h"
+#include "smtp/judge.h"
 
 #define FLIGHT_MAX	1000	/* recipients; Postfix forgives as many beyond its limit (smtpd_recipient_overshoot_limit) */
 #define INLINE_MAX	65536	/* octets of a message that may share a flight with its envelope */
@@ -110,9 +111,10 @@ put_rcpt(struct transaction *t, const struct recipient *r)
 			buf_puts(&b, " NOTIFY=");
 			dsn_add_notify(&b, notify);
 		}
-		if (r->orcpt != NULL)
-			buf_printf(&b, " ORCPT=%s", r->orcpt);
-		else if (!address_is_utf8(original)) {
+		if (r->orcpt != NULL) {
+			if (!address_is_utf8(r->orcpt) || (t->e->utf8 && t->c->cap.utf8))	/* else it cannot be said there */
+				buf_printf(&b, " ORCPT=%s", r->orcpt);
+		} else if (!address_is_utf8(original)) {
 			buf_puts(&b, " ORCPT=rfc822;");
 			dsn_add_xtext(&b, original);
 		} else if (t->e->utf8 && t->c->cap.utf8) {
@@ -149,46 +151,6 @@ hear(struct transaction *t, enum stage stage, const char *to)
 }
 
 /*
- * What 530 wants, TLS or AUTH, is told by its words: 5.7.0 stands for both, and not all servers have enhanced status codes. From one who has
- * signed in it can want neither.
- */
-static void
-judge_530(struct transaction *t)
-{
-	const char *text = t->c->reply.text;
-	bool tls = strcasestr(text, "tls") != NULL, authentication = strcasestr(text, "authentic") != NULL;
-
-	if (!t->c->secure && strcasestr(text, "starttls") != NULL)
-		t->o->status = EX_PROTOCOL;
-	else if (!tls && (t->c->secure || authentication))
-		t->o->status = EX_NOPERM;
-	if (t->c->mechanism[0] != '\0' && !tls && !authentication)
-		t->o->cause = CAUSE_SENDER;
-}
-
-static int
-read_mail(struct transaction *t)
-{
-	if (hear(t, STAGE_MAIL, "MAIL") == -1)
-		return -1;
-	if (t->c->reply.code / 100 == 2)
-		return 0;
-	(void)reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
-	if (t->c->reply.code == 530)
-		judge_530(t);
-	return -1;
-}
-
-/* 552 is how it was said before RFC 5321; OpenSMTPD says 451 4.5.3. */
-bool
-client_says_enough(const struct reply *r)
-{
-	if (r->enhanced[0] == '\0')
-		return r->code == 452 || r->code == 552;
-	return (r->code / 100 == 4 || r->code == 552) && strcmp(r->enhanced + 1, ".5.3") == 0;
-}
-
-/*
  * True where the smarthost does not end the session though it has said so (421), and the message was in the same flight: what it answers
  * belongs to nobody knows whom. One that hangs up has not taken the message.
  */
@@ -208,6 +170,21 @@ goes_on(struct transaction *t)
 	s->deadline = deadline;
 	*t->o = kept;
 	return more;
+}
+
+static int
+read_mail(struct transaction *t)
+{
+	if (hear(t, STAGE_MAIL, "MAIL") == -1)
+		return -1;
+	if (t->c->reply.code / 100 == 2)
+		return 0;
+	(void)reply_fail(&t->c->reply, STAGE_MAIL, t->o, "%s refused the sender <%s>", t->c->host->host, t->e->sender);
+	if (t->c->reply.code == 421 && goes_on(t))
+		add_doubt(t);
+	if (t->c->reply.code == 530)
+		judge_530(t->o, &t->c->reply, t->c->secure, t->c->mechanism[0] != '\0');
+	return -1;
 }
 
 /*
@@ -232,7 +209,7 @@ read_rcpt(struct transaction *t, size_t i, size_t taken, bool *enough)
 			add_doubt(t);
 		return -1;
 	}
-	if (taken > 0 && client_says_enough(&t->c->reply)) {
+	if (taken > 0 && judge_enough(&t->c->reply)) {
 		*enough = true;
 		return 0;
 	}
@@ -275,7 +252,7 @@ put_message(struct transaction *t, bool chunked)
 	trace_note(t->c->trace, "the message, %llu octets", (unsigned long long)t->size);
 	if (body_write(s, t->m, !chunked, t->o) == -1 && s->error == STREAM_OK)
 		return -1;
-	if (!t->in_flight && is_early_yes(s))
+	if (!t->in_flight && (!chunked || s->out.len > 0) && is_early_yes(s))	/* else the last octet may have left already */
 		stream_give_up(s, stray_words);
 	if (!chunked)
 		(void)stream_puts(s, ".\r\n");
@@ -295,7 +272,7 @@ read_verdict(struct transaction *t)
 		return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
 	if (r == -1)
 		return -1;
-	if (t->in_flight && t->c->reply.code / 100 == 2 && stream_pending(&t->c->stream) > 0) {
+	if (t->in_flight && t->c->reply.code / 100 == 2 && !stream_is_quiet(&t->c->stream) && stream_pending(&t->c->stream) > 0) {
 		stream_give_up(&t->c->stream, stray_words);
 		t->c->can_quit = false;
 		return outcome_set(t->o, EX_TEMPFAIL, STAGE_DOT, CAUSE_LOST, "it answered more than it was asked; it may have taken the message or not",
@@ -596,7 +573,7 @@ lacks(const struct transaction *t)
 	for (size_t i = 0; i < t->e->count; i++)
 		dsn = dsn || rcpt_wants_dsn(t->e, &t->e->rcpt[i]);
 	return (dsn && !cap->dsn) || (utf8 && !cap->utf8) || (t->e->requiretls && !cap->requiretls) ||
-	    (t->m != NULL && t->m->eight_bit && !cap->eight_bit) || (cap->size_max > 0 && t->size > cap->size_max);
+	    ((t->eight_bit || (t->m != NULL && t->m->eight_bit)) && !cap->eight_bit) || (cap->size_max > 0 && t->size > cap->size_max);
 }
 
 int

@@ -84,6 +84,9 @@ check 'a smarthost that sees another TLS connection: the other binding, and no w
     'auth-cont#4 reply "' . challenge('e=channel-bindings-dont-match') . '"', 'auth-done#2 reply "535 5.7.8 No"'], exit => 76, auths => 2,
     err => [qr/TLS connection which it sees is not this one.*Likely cause: somebody.*Remedy: /],
     also => sub { unlike($_[0]->server->dialogue, qr/ C: AUTH (?:PLAIN|SCRAM-SHA-256 )/, 'nothing weaker') };
+check 'nor where the other binding is not known', auth => 'SCRAM-SHA-256-PLUS,SCRAM-SHA-256,PLAIN', exit => 76,
+    rules => ['auth#2 reply "504 5.5.4 no"', 'auth-cont#2 reply "' . challenge('e=channel-bindings-dont-match') . '"', 'auth-done#1 reply "535 5.7.8 No"'],
+    err => [qr/TLS connection which it sees is not this one/];
 check 'a command for the password runs once', auth => 'SCRAM-SHA-256,PLAIN,LOGIN', rules => ['auth reply "504 5.5.4 no"'], exit => 77,
     host => {password => undef, 'password-command' => "echo x >>$dir/runs; echo '${\ PASSWORD}'"}, also => sub { is(slurp("$dir/runs"), "x\n", 'once') };
 check 'what the smarthost proves is not shown', auth => 'SCRAM-SHA-256', argv => ['-v', 'b@example.net'], printed => 1, raw => 1, err => qr/334 \*\*\*/,

@@ -152,6 +152,15 @@ my @asked = (
 	['body raw "250 2.0.0 taken\r\n"', %plain, ext => '-SIZE,-CHUNKING', stdin => $large],
 	['body raw "250 2.0.0 taken\r\n"', %plain, ext => '-SIZE', stdin => $large],
 );
+# A message whose last octet leaves with its last block: its verdict is no early one.
+for my $ext ('+CHUNKING', '-CHUNKING') {
+	my $head = MESSAGE . ('x' x 70 . "\n") x 1100;
+	my $crlf = length($head) + ($head =~ tr/\n//);
+	my $fill = 16384 * 5 - $crlf - length("BDAT 81903 LAST\r\n") - 2;
+
+	check "81,920 octets with their command, $ext", %plain, ext => $ext, stdin => $head . 'y' x ($fill % 900 + 1) . "\n", log => {status => 'sent'} for 1 .. 3;
+}
+
 for my $case (@asked) {
 	my ($rule, %o) = @$case;
 	my @rules = (@{delete $o{rules} // []}, $rule, 'dot delay 300 reply "554 5.7.1 refused"');

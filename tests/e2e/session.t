@@ -129,8 +129,8 @@ is((stat $file)[9], $then, 'is not made new by its use');
 utime $then - 7200, $then - 7200, $file;
 run_with('older than a day', $dir, $server, 0);
 run_with('is replaced', $dir, $server, 1);
-my @old = map { spew("$dir/$_", 'x') } 'a' x 64, 'b' x 64 . '.77';
-my @others = map { spew("$dir/$_", 'x') } 'notes', 'c' x 63, 'd' x 64;
+my @old = map { spew("$dir/session-$_", 'x') } 'a' x 64, 'b' x 64 . '.77';
+my @others = map { spew("$dir/$_", 'x') } 'notes', 'c' x 64, 'session-' . 'd' x 64;
 utime $then - 7200, $then - 7200, @old, @others[0, 1];
 run_with('another policy', $dir, $server, 0, host => {'tls-name' => 'smtp.example.com'});
 is_deeply([grep { -e } @old], [], 'what is too old is removed');
@@ -143,6 +143,20 @@ run_with('an authority that the environment names', $dir, $server, 0, %system, e
 run_with('and names again', $dir, $server, 1, %system, env => {SSL_CERT_FILE => "$certs/ca.pem"});
 check 'the session does not stand for another one', server => $server, top => {'tls-session-cache' => $dir}, %system, exit => 76, sent => undef,
     env => {SSL_CERT_FILE => "$certs/other.pem", SSL_CERT_DIR => '/nonexistent'}, err => [qr/not trusted/];
+# A directory of authorities whose files were changed in place.
+my $authorities = scratch();
+for (glob "$certs/ca-dir/*") {
+	my ($name) = m{([^/]+)\z};
+
+	spew("$authorities/$name", slurp($_));
+}
+$dir = cache();
+my %directory = (host => {'tls-ca-file' => $authorities});
+run_with('a directory of authorities', $dir, $server, 0, %directory);
+run_with('and again', $dir, $server, 1, %directory);
+spew($_, slurp("$certs/other.pem")) for glob "$authorities/*";
+check 'one that was changed', server => $server, top => {'tls-session-cache' => $dir}, %directory, exit => 76, sent => undef, err => [qr/not trusted/];
+$dir = cache();
 check 'nor for none', server => $server, top => {'tls-session-cache' => $dir}, %system, exit => 76, sent => undef, err => [qr/not trusted|no certificate of any authority/];
 
 # Nor does it stand for a client certificate, which not every smarthost keeps with it.
