@@ -41,15 +41,17 @@ enhanced_length(int code, const char *text, size_t len)
 	return i;
 }
 
+/* A last word: 421 at any time, or a refusal behind which the connection ends. */
+static bool
+is_last_word(const struct stream *s, const char *p, size_t n)
+{
+	return n >= 4 && (strncmp(p, "421", 3) == 0 || (s->error != STREAM_OK && (*p == '4' || *p == '5')));
+}
+
 void
 reply_expect(struct stream *s)
 {
-	size_t n;
-
-	if (stream_is_quiet(s))
-		return;
-	n = stream_pending(s);
-	if (n > 0 && (n < 4 || strncmp(s->in.data + s->in_at, "421", 3) != 0) && s->error == STREAM_OK)
+	if (!stream_is_quiet(s) && stream_pending(s) > 0 && !is_last_word(s, s->in.data + s->in_at, stream_pending(s)))
 		stream_give_up(s, "it said something that nobody had asked for");
 }
 

@@ -31,7 +31,7 @@ int reply_read(struct reply *r, struct stream *s, struct trace *t, enum stage st
 /*
  * To be called when nothing is due and something is about to be said that has an answer: what is there already was not asked for, and would be taken for that
  * answer, and each one after it for another. The smarthost is then not listened to any more (stream_give_up). Only 421 may come at any time
- * (RFC 5321 section 3.8); it stays, and is the answer.
+ * (RFC 5321 section 3.8), and a refusal where the connection ends with it; they stay, and are the answer.
  */
 void reply_expect(struct stream *s);
 

@@ -2,7 +2,7 @@
  * Any octets as all that a smarthost says while it is signed in to. Whatever they are: it comes to an end; who is signed in was told 235, and by SCRAM has heard a
  * proof; another mechanism is tried only where the one before was unknown or unfit; and the secret, or what was sent of it, stands nowhere that a person looks.
  *
- * The first octet chooses the mechanism, its data, and whether all is said at once or each reply in its turn. Our nonces are always the same, so that an
+ * The first octet chooses the mechanism and its data; each reply is said in its turn. Our nonces are always the same, so that an
  * input can be right.
  */
 #include <ctype.h>
@@ -40,7 +40,6 @@ static const char *const mechanisms[] = {
 struct peer {
 	int fd;
 	const char *p, *end;	/* what it says */
-	bool at_once;
 	struct buf said;	/* to it */
 };
 
@@ -142,7 +141,7 @@ converse(void *arg)
 			break;
 		peer->said.len += (size_t)n;
 		buf_end(&peer->said);
-		if (to[n - 1] == '\n' && !peer->at_once)
+		if (to[n - 1] == '\n')
 			answer(peer);
 	}
 	return NULL;
@@ -205,9 +204,7 @@ sign_in(struct attempt *a, uint8_t how, const uint8_t *p, size_t n)
 		fd = memfd_create("trace", MFD_CLOEXEC);
 	must(fd != -1 && ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0, "a file for the trace");
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 && fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0, "a connection");
-	a->peer = (struct peer){.fd = pair[1], .p = (const char *)p, .end = (const char *)p + n, .at_once = (how & MECHANISM) >= MECHANISMS};
-	if (a->peer.at_once)
-		must(send(pair[1], p, n, 0) == (ssize_t)n && shutdown(pair[1], SHUT_WR) == 0, "room for all that is said");
+	a->peer = (struct peer){.fd = pair[1], .p = (const char *)p, .end = (const char *)p + n};
 	must(pthread_create(&thread, NULL, converse, &a->peer) == 0, "a thread");
 	stream_init(&s, pair[0], clock_now() + 10000);
 	trace_init(&trace, fd);
@@ -271,15 +268,12 @@ check_dialogue(const struct attempt *a, const char *p, size_t n, const char **la
 		crlf = strstr(said, "\r\n");
 		must(crlf != NULL && (code != 0 || *last == NULL), "whole lines, and none after nonsense");
 		*crlf = '\0';
-		must(!a->peer.at_once || *last == NULL || p == end || (end - p >= 4 && strncmp(p, "421", 3) == 0), "no answer before its question");
 		check_line(a, said, next_traced(&trace, "C: "), code, &response);
 		code = next_code(&p, end);
 		if (code != 0)
 			must(!holds(next_traced(&trace, "S: "), response), "what was sent is not shown when it is said back");
 		*last = said;
 	}
-	if (a->peer.at_once && a->r == -1 && *trace != '\0')
-		(void)next_traced(&trace, "C: ");	/* but not said any more: the answer was there already */
 	must(trace != NULL && *trace == '\0', "no more in the trace than was said");
 	must(a->r == 0 || (!holds(a->o.why, response) && !holds(a->o.what, response)), "nor is it told");
 	return code;
