@@ -33,7 +33,7 @@ sub program {
 sub version {
 	my ($self) = @_;
 
-	return slurp($self->path('/.packages')) =~ /^python3-(aiosmtpd .*)$/m ? $1 : '?';
+	return 'aiosmtpd ' . $self->packaged('python3-aiosmtpd');
 }
 
 sub offers {

@@ -64,19 +64,7 @@ sub fetch {
 sub version {
 	my ($self) = @_;
 
-	return slurp($self->path('/.packages')) =~
-	    /^dovecot-submissiond (?:\d+:)?(.*)$/m ?
-	    "Dovecot $1" : 'Dovecot';
-}
-
-sub ways {
-	my ($self) = @_;
-
-	return {
-		'587, STARTTLS' => $self->section,
-		'465, implicit TLS' =>
-		    $self->section(port => 465, tls => '"implicit"'),
-	};
+	return 'Dovecot ' . $self->packaged('dovecot-submissiond');
 }
 
 sub offers {

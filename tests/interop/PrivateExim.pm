@@ -48,8 +48,7 @@ sub fetch {
 sub version {
 	my ($self) = @_;
 
-	return slurp($self->path('/.packages')) =~ /^exim4-daemon-heavy (.*)$/m ?
-	    "Exim $1" : 'Exim';
+	return 'Exim ' . $self->packaged('exim4-daemon-heavy');
 }
 
 sub ways {

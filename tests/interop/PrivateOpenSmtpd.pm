@@ -69,18 +69,7 @@ sub newer_debian {
 sub version {
 	my ($self) = @_;
 
-	return slurp($self->path('/.packages')) =~ /^opensmtpd (.*)$/m ?
-	    "OpenSMTPD $1" : 'OpenSMTPD';
-}
-
-sub ways {
-	my ($self) = @_;
-
-	return {
-		'587, STARTTLS' => $self->section,
-		'465, implicit TLS' =>
-		    $self->section(port => 465, tls => '"implicit"'),
-	};
+	return 'OpenSMTPD ' . $self->packaged('opensmtpd');
 }
 
 sub offers {

@@ -48,8 +48,7 @@ sub fetch {
 sub version {
 	my ($self) = @_;
 
-	return slurp($self->path('/.packages')) =~ /^postfix (.*)$/m ?
-	    "Postfix $1" : 'Postfix';
+	return 'Postfix ' . $self->packaged('postfix');
 }
 
 sub ways {

@@ -57,13 +57,6 @@ sub start {
 	$self->settle;
 }
 
-sub ways {
-	my ($self) = @_;
-
-	return { '587, STARTTLS' => $self->section,
-	    '465, implicit TLS' => $self->section(port => 465, tls => '"implicit"') };
-}
-
 sub settle {
 	my ($self) = @_;
 	my $text;

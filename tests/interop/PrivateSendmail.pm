@@ -45,18 +45,7 @@ sub fetch {
 sub version {
 	my ($self) = @_;
 
-	return slurp($self->path('/.packages')) =~ /^sendmail-bin (.*)$/m ?
-	    "Sendmail $1" : 'Sendmail';
-}
-
-sub ways {
-	my ($self) = @_;
-
-	return {
-		'587, STARTTLS' => $self->section,
-		'465, implicit TLS' =>
-		    $self->section(port => 465, tls => '"implicit"'),
-	};
+	return 'Sendmail ' . $self->packaged('sendmail-bin');
 }
 
 sub offers {

@@ -7,7 +7,7 @@
 #	fetch($here, $build)	a function: the tree it runs in, or undef
 #	configure, start	called by new(), in this order
 #	version			its name and version, for people
-#	ways			{ name => smarthost section }, see section()
+#	ways			{ name => smarthost section }, unless it is as below
 #	offers			{ dsn => 0|1, utf8 => 0|1, size => octets,
 #				mechanisms => [ ... ] }
 #	settle			waits until every session begun since the last call
@@ -91,6 +91,24 @@ sub section {
 		'password-file' => $self->quoted('/tmp/password'),
 		'tls-ca-file' => $self->quoted('/tmp/tls/ca.pem'), %change,
 	};
+}
+
+# What most have; also what it is called.
+sub ways {
+	my ($self) = @_;
+
+	return {
+		'587, STARTTLS' => $self->section,
+		'465, implicit TLS' =>
+		    $self->section(port => 465, tls => '"implicit"'),
+	};
+}
+
+# The version of a package in the tree, without its epoch.
+sub packaged {
+	my ($self, $package) = @_;
+
+	return slurp($self->path('/.packages')) =~ /^\Q$package\E (?:\d+:)?(.*)$/m ? $1 : '?';
 }
 
 # Two authorities, so that one can be the wrong one; the server's certificate,

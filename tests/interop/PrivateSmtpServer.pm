@@ -69,10 +69,9 @@ sub program {
 
 sub version {
 	my ($self) = @_;
-	my ($node) = slurp($self->path('/.packages')) =~ /^nodejs (.*)$/m;
 
 	return 'smtp-server ' . about($modules{'smtp-server'})->{version} .
-	    " on Node.js $node";
+	    ' on Node.js ' . $self->packaged('nodejs');
 }
 
 sub offers {
