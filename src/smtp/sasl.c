@@ -240,7 +240,7 @@ xoauth2(struct sasl *a)
 	return end_bearer(a, "");
 }
 
-/* RFC 7628 section 3.1; "," and "=" in the identity are written =2C and =3D (RFC 5801 section 4). */
+/* RFC 7628 section 3.1. */
 static int
 oauthbearer(struct sasl *a)
 {
@@ -249,11 +249,7 @@ oauthbearer(struct sasl *a)
 	buf_puts(&b, "n,");
 	if (a->host->user != NULL) {
 		buf_puts(&b, "a=");
-		for (const char *p = a->host->user; *p != '\0'; p++)
-			if (*p == ',' || *p == '=')
-				buf_puts(&b, *p == ',' ? "=2C" : "=3D");
-			else
-				buf_putc(&b, *p);
+		saslname_add(&b, a->host->user);
 	}
 	buf_printf(&b, ",\001host=%s\001port=%u\001auth=Bearer ", a->host->host, (unsigned)a->host->port);
 	buf_add(&b, a->secret->data, a->secret->len);
@@ -343,7 +339,7 @@ answer_challenge(struct sasl *a, struct scram *s)
 	buf_wipe(&a->response);
 	base64_encode(&a->response, final.data, final.len);
 	buf_puts(&a->proof, strstr(final.data, ",p=") + 3);
-	base64_encode(&a->signature, s->signature, s->hash == SCRAM_SHA_1 ? 20 : 32);
+	scram_add_signature(s, &a->signature);
 	buf_wipe(&final);
 	a->proof_sent = true;
 	r = say(a, "***", a->response.data);

@@ -58,9 +58,8 @@ digest_size(const struct scram *s)
 	return s->hash == SCRAM_SHA_1 ? 20 : 32;
 }
 
-/* saslname: "," and "=" written =2C and =3D. */
-static void
-add_name(struct buf *out, const char *name)
+void
+saslname_add(struct buf *out, const char *name)
 {
 	for (; *name != '\0'; name++)
 		if (*name == ',' || *name == '=')
@@ -97,11 +96,11 @@ scram_first(struct scram *s, enum scram_hash hash, enum scram_binding binding, c
 	}
 	if (authorization_id != NULL && *authorization_id != '\0') {
 		buf_puts(&s->gs2, "a=");
-		add_name(&s->gs2, authorization_id);
+		saslname_add(&s->gs2, authorization_id);
 	}
 	buf_putc(&s->gs2, ',');
 	buf_puts(&s->bare, "n=");
-	add_name(&s->bare, user);
+	saslname_add(&s->bare, user);
 	buf_printf(&s->bare, ",r=%s", s->nonce);
 	buf_add(out, s->gs2.data, s->gs2.len);
 	buf_add(out, s->bare.data, s->bare.len);
@@ -234,6 +233,12 @@ scram_final(struct scram *s, const char *challenge, size_t n, const struct buf *
 	buf_wipe(&without_proof);
 	buf_wipe(&message);
 	return why;
+}
+
+void
+scram_add_signature(const struct scram *s, struct buf *out)
+{
+	base64_encode(out, s->signature, digest_size(s));
 }
 
 int

@@ -53,7 +53,13 @@ const char *scram_final(struct scram *s, const char *challenge, size_t n, const 
  */
 int scram_verify(const struct scram *s, const char *final, size_t n, char *error, size_t size);
 
+/* Appends what the server has to prove itself with, in base64 as it stands in server-final-message; after scram_final(). */
+void scram_add_signature(const struct scram *s, struct buf *out);
+
 void scram_wipe(struct scram *s);
+
+/* Appends a name as SASL headers have it: "," and "=" written =2C and =3D (RFC 5801 section 4). */
+void saslname_add(struct buf *out, const char *name);
 
 /* Appends the octets in base64, or what base64 stands for; -1: it is none. */
 void base64_encode(struct buf *out, const void *p, size_t n);

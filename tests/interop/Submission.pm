@@ -36,7 +36,7 @@ use PrivateServer;
 our @ISA = qw(Exporter);
 our @EXPORT = (@Test::More::EXPORT, qw(begin common_cases submit header counts
     succeeded failed nothing_arrived same_bytes arrived_alone for_each_way
-    cannot));
+    best_mechanism no_credentials cannot));
 
 my $domain = PrivateServer::DOMAIN;
 my $program;
@@ -366,6 +366,24 @@ sub mechanism {
 	is($server->auth_used($result->{log}), $name, 'was used');
 	like($result->{own_log}, qr/ auth=\Q$name\E /, 'as our own log has it');
 	arrived_alone($result, header() . "\ntext\n");
+}
+
+# For servers that want AUTH, and offer this one as their best.
+sub best_mechanism {
+	my ($name) = @_;
+	my $result = submit(args => [qw(-t -i)], input => header() . "\ntext\n");
+
+	succeeded($result);
+	is($server->auth_used($result->{log}), $name, 'is used');
+	arrived_alone($result, header() . "\ntext\n");
+}
+
+sub no_credentials {
+	my $result = submit(expect => 77, args => [qw(-t -i)], way => $server->section(
+	    user => undef, 'password-file' => undef), input => header() . "\ntext\n");
+
+	failed($result, 77, qr/530/);
+	nothing_arrived($result);
 }
 
 # The mechanisms by which a wrong password is a wrong password.

@@ -28,21 +28,8 @@ subtest 'a wrong password is tried once' => sub {
 	is(scalar @tries, 1, 'once');
 };
 
-subtest 'the best of the mechanisms' => sub {
-	my $result = submit(args => [qw(-t -i)], input => header() . "\ntext\n");
-
-	succeeded($result);
-	is($server->auth_used($result->{log}), 'SCRAM-SHA-256', 'is used');
-	arrived_alone($result, header() . "\ntext\n");
-};
-
-subtest 'no credentials' => sub {
-	my $result = submit(expect => 77, args => [qw(-t -i)], way => $server->section(
-	    user => undef, 'password-file' => undef), input => header() . "\ntext\n");
-
-	failed($result, 77, qr/530/);
-	nothing_arrived($result);
-};
+subtest 'the best of the mechanisms' => sub { best_mechanism('SCRAM-SHA-256') };
+subtest 'no credentials' => \&no_credentials;
 
 # Client certificates: one of the right authority, but not a user's; and one of
 # another authority, to whose owner Exim does not offer EXTERNAL.
