@@ -18,6 +18,7 @@
 
 #define HASH_SIZE	32		/* octets of SHA-256 */
 #define LIFETIME	(24 * 60 * 60)	/* seconds; then the certificate is looked at again */
+#define SKEW		60		/* seconds that the clock of a file system may be ahead of ours: time() is up to a tick behind */
 #define SIZE_MAX_OCTETS	65536	/* a session with its certificate has 2 to 4 KiB */
 #define PREFIX		"session-"
 #define FORMAT		"1"	/* changes when what the name stands for does */
@@ -122,9 +123,9 @@ is_ours(const struct stat *st, mode_t kind)
 static bool
 is_fresh(const struct stat *st)
 {
-	time_t now = time(NULL);
+	time_t age = time(NULL) - st->st_mtime;
 
-	return st->st_mtime <= now && now - st->st_mtime < LIFETIME;
+	return age >= -SKEW && age < LIFETIME;
 }
 
 void

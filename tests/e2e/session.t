@@ -77,6 +77,15 @@ run_with('a session', $own, $server, 0);
 my ($file) = files($own);
 chmod 0666, $file;
 run_with('a file that others may write to', $own, $server, 0);
+$own = cache();
+run_with('a session', $own, $server, 0);
+($file) = files($own);
+for my $case ([30, 1, "a file system's clock that is a little ahead"], [3600, 0, 'a session of the future'], [-90000, 0, 'a session that is too old']) {
+	my ($ahead, $used, $name) = @$case;
+
+	utime time + $ahead, time + $ahead, $file or die "utime: $!";
+	run_with($name, $own, $server, $used);
+}
 for my $mode (0777, 0770) {
 	my $open = cache($mode);
 
