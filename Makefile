@@ -17,7 +17,7 @@ SENDMAIL_LINK = /usr/lib/sendmail
 
 # What has to be installed, as Debian names it. The one place.
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libconfuse-dev libbsd-dev
-CHECK_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev perl openssl mandoc valgrind binutils util-linux ca-certificates
+CHECK_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev perl openssl mandoc valgrind binutils util-linux strace ca-certificates
 
 LIBRARIES = libssl libcrypto libconfuse libbsd-overlay
 
@@ -160,7 +160,7 @@ endif
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/sendmail $(DESTDIR)$(PREFIX)/bin/mailq $(DESTDIR)$(PREFIX)/bin/newaliases
-	rm -f $(addprefix $(DESTDIR)$(MAN)/,man1/mailq.1 man1/newaliases.1 man5/sendmail.conf.5 man8/sendmail.8)
+	rm -f $(addprefix $(DESTDIR)$(MAN)/,man1/mailq.1 man1/newaliases.1 man5/sendmail.conf.5 man5/sendmail-queue.5 man8/sendmail.8)
 	rm -f $(DESTDIR)$(SYSCONFDIR)/sendmail.conf.example $(if $(SENDMAIL_LINK),$(DESTDIR)$(SENDMAIL_LINK))
 
 clean:

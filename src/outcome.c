@@ -112,6 +112,31 @@ outcome_temporary(const struct outcome *o)
 	return o->status == EX_TEMPFAIL || o->status == EX_NOHOST;
 }
 
+bool
+outcome_keeps(const struct outcome *o)
+{
+	if (outcome_temporary(o) || o->status == EX_PROTOCOL || o->stage == STAGE_SECRET || (o->stage >= STAGE_LOOKUP && o->stage <= STAGE_AUTH))
+		return true;
+	return o->stage >= STAGE_MAIL && o->code == 530 && o->cause != CAUSE_SENDER;	/* TLS or sign-in is missing */
+}
+
+bool
+outcome_final(const struct outcome *o)
+{
+	switch (o->status) {
+	case EX_NOINPUT:
+	case EX_SOFTWARE:
+	case EX_OSERR:
+	case EX_OSFILE:
+	case EX_CANTCREAT:
+	case EX_IOERR:
+	case EX_CONFIG:
+		return false;
+	default:
+		return !outcome_keeps(o);
+	}
+}
+
 const char *
 outcome_stage_name(enum stage stage)
 {
@@ -120,7 +145,7 @@ outcome_stage_name(enum stage stage)
 		[STAGE_INPUT] = "input", [STAGE_MESSAGE] = "message", [STAGE_ENVELOPE] = "envelope",
 		[STAGE_LOOKUP] = "lookup", [STAGE_CONNECT] = "connect", [STAGE_BANNER] = "banner", [STAGE_EHLO] = "ehlo",
 		[STAGE_STARTTLS] = "starttls", [STAGE_TLS] = "tls", [STAGE_AUTH] = "auth", [STAGE_MAIL] = "mail",
-		[STAGE_RCPT] = "rcpt", [STAGE_DATA] = "data", [STAGE_DOT] = "dot",
+		[STAGE_RCPT] = "rcpt", [STAGE_DATA] = "data", [STAGE_DOT] = "dot", [STAGE_QUEUE] = "queue",
 	};
 
 	return (unsigned)stage < STAGE_COUNT ? names[stage] : "none";
@@ -132,7 +157,8 @@ static const char *const cause_status[CAUSE_COUNT] = {
 	[CAUSE_CONFIG_EXPOSED] = "5.3.5", [CAUSE_NO_DOMAIN] = "5.3.5", [CAUSE_CONFIG_FLAG] = "5.3.5",
 	[CAUSE_SECRET_MISSING] = "5.3.5", [CAUSE_SECRET_UNREADABLE] = "5.3.5", [CAUSE_SECRET_COMMAND] = "5.3.5",
 	[CAUSE_TLS_CLIENT_CERT] = "5.3.5", [CAUSE_NO_TRUST_STORE] = "5.3.5",
-	[CAUSE_INPUT] = "5.3.0", [CAUSE_BUG] = "5.3.0", [CAUSE_SPACE] = "4.3.1", [CAUSE_SYSTEM] = "4.3.0",
+	[CAUSE_INPUT] = "5.3.0", [CAUSE_BUG] = "5.3.0", [CAUSE_SPACE] = "4.3.1", [CAUSE_QUEUE] = "4.3.0", [CAUSE_QUEUE_FULL] = "4.3.1", [CAUSE_QUEUE_LIMIT] = "4.3.1",
+	[CAUSE_QUEUE_EXPOSED] = "4.3.0", [CAUSE_QUEUE_RUNNER] = "4.3.0", [CAUSE_QUEUE_BUSY] = "4.3.0", [CAUSE_QUEUE_BROKEN] = "4.3.0", [CAUSE_EXPIRED] = "5.4.7", [CAUSE_SYSTEM] = "4.3.0",
 	[CAUSE_HEADER_TOO_LARGE] = "5.6.0", [CAUSE_NEEDS_8BITMIME] = "5.6.3", [CAUSE_NEEDS_SMTPUTF8] = "5.6.7", [CAUSE_TOO_LARGE] = "5.3.4",
 	[CAUSE_BAD_ADDRESS] = "5.1.3", [CAUSE_ALIAS] = "5.1.1", [CAUSE_LOOP] = "5.4.6",
 	[CAUSE_NO_HOST] = "5.4.4", [CAUSE_NO_SRV] = "5.4.4", [CAUSE_LOOKUP] = "4.4.3", [CAUSE_UNREACHABLE] = "4.4.1", [CAUSE_TIMEOUT] = "4.4.1", [CAUSE_LOST] = "4.4.2",

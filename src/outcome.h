@@ -16,6 +16,7 @@ enum stage {
 	STAGE_USAGE, STAGE_CONFIG, STAGE_SECRET, STAGE_INPUT, STAGE_MESSAGE, STAGE_ENVELOPE,
 	STAGE_LOOKUP, STAGE_CONNECT, STAGE_BANNER, STAGE_EHLO, STAGE_STARTTLS, STAGE_TLS, STAGE_AUTH,
 	STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_DOT,
+	STAGE_QUEUE,
 	STAGE_COUNT
 };
 
@@ -76,6 +77,15 @@ enum cause {
 	CAUSE_UNPROVEN,			/* it was to prove that it knows the password, and has not */
 	CAUSE_DOWNGRADE,		/* its offer of channel binding was taken out on the way */
 	CAUSE_NO_REQUIRETLS,
+	CAUSE_QUEUE,			/* the queue cannot be used */
+	CAUSE_QUEUE_EXPOSED,		/* everybody may write to it */
+	CAUSE_QUEUE_RUNNER,		/* the file "runner" in it cannot be used */
+	CAUSE_QUEUE_FULL,		/* no room in it */
+	CAUSE_QUEUE_LIMIT,		/* nor by the configuration */
+	CAUSE_QUEUE_BUSY,		/* another run, or another process at that message */
+	CAUSE_QUEUE_FOREIGN,		/* the queue is somebody else's */
+	CAUSE_QUEUE_BROKEN,		/* a message in it is not what was written */
+	CAUSE_EXPIRED,			/* a message has been in it for too long */
 	CAUSE_SYSTEM,			/* a system call failed that does not */
 	CAUSE_BUG,
 	CAUSE_COUNT
@@ -108,12 +118,21 @@ int outcome_worse(int a, int b);
 bool outcome_temporary(const struct outcome *o);
 
 /*
+ * True where a queue keeps the message (CONTRACT section 6): what passes by itself, or is for the configuration or the smarthost's operator to mend and says nothing about
+ * the message: look-up, connection, TLS, sign-in, secrets.
+ */
+bool outcome_keeps(const struct outcome *o);
+
+/*
  * The enhanced status code of a failure (RFC 3463, registry of RFC 5248): the smarthost's own where there is one, else what its reply code or the
  * cause comes to. Never empty; valid as long as o is.
  */
 const char *outcome_enhanced(const struct outcome *o);
 
 /* The short name of a stage, as the log has it: "rcpt". */
+/* True where it was refused for good. What is wrong with this machine, its configuration or the way to the smarthost is no verdict. */
+bool outcome_final(const struct outcome *o);
+
 const char *outcome_stage_name(enum stage stage);
 
 #endif

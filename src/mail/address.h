@@ -77,6 +77,9 @@ bool address_is_local(const char *domain, const char *host);
  */
 bool address_is_bare(const char *domain, const char *host);
 
+/* True where the text may stand behind ORCPT=: a type, a semicolon, and an address in xtext, or where the type is utf-8 in UTF-8 (RFC 3461 section 4.2, RFC 6533 section 3). */
+bool address_is_orcpt(const char *text);
+
 /* True where the address needs SMTPUTF8: an octet above 127. */
 bool address_is_utf8(const char *path);
 

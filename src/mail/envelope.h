@@ -15,6 +15,7 @@ enum rcpt_state {
 	RCPT_PENDING,		/* nothing known yet */
 	RCPT_TAKEN,		/* the smarthost said 25x to RCPT; the message is not yet accepted */
 	RCPT_DONE,		/* the smarthost has accepted the message for it */
+	RCPT_QUEUED,		/* the message is in the queue for it */
 	RCPT_FAILED		/* fate says why; it may be worth trying again */
 };
 

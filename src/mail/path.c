@@ -3,8 +3,10 @@
  * of RFC 5321, section 3.3 of RFC 6531 (UTF-8); phrases are RFC 5322 section 3.2.5.
  */
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "dsn.h"
 #include "mail/address.h"
 #include "mail/encode.h"
 #include "mem.h"
@@ -192,4 +194,23 @@ bool
 address_is_bare(const char *domain, const char *host)
 {
 	return address_is_local(domain, host) && (domain == NULL || strchr(domain, '.') == NULL || strcasecmp(domain, "localhost.localdomain") == 0);
+}
+
+bool
+address_is_orcpt(const char *text)
+{
+	size_t type = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-");
+	char *decoded;
+
+	if (type == 0 || text[type] != ';' || text[type + 1] == '\0' || strlen(text) > 500)
+		return false;
+	if (strncasecmp(text, "utf-8;", 6) == 0 && address_is_utf8(text)) {
+		for (const char *s = text + type + 1; *s != '\0'; s++)
+			if ((unsigned char)*s <= ' ' || strchr("+=\177", *s) != NULL)
+				return false;
+		return encode_is_utf8(text, strlen(text));
+	}
+	decoded = dsn_decode_xtext(text + type + 1);
+	free(decoded);
+	return decoded != NULL;
 }

@@ -8,7 +8,6 @@
 #include <strings.h>
 #include "dsn.h"
 #include "mail/address.h"
-#include "mail/encode.h"
 #include "smtp/command.h"
 
 static const struct {
@@ -165,23 +164,8 @@ take_envid(struct path_command *p, const char *value)
 static int
 take_orcpt(struct path_command *p, const char *value)
 {
-	const char *semicolon = strchr(value, ';');
-	char *decoded;
-
-	if (p->orcpt != NULL || semicolon == NULL || semicolon == value || semicolon[1] == '\0' || strlen(value) > 500)
+	if (p->orcpt != NULL || !address_is_orcpt(value))
 		return 501;
-	for (const char *s = value; s < semicolon; s++)
-		if (!isalnum((unsigned char)*s) && *s != '-')
-			return 501;
-	if (strncasecmp(value, "utf-8;", 6) == 0 && address_is_utf8(value)) {	/* utf-8-addr-unitext (RFC 6533 section 3) */
-		if (!encode_is_utf8(value, strlen(value)) || strpbrk(value, "+=\177") != NULL)
-			return 501;
-	} else {
-		decoded = dsn_decode_xtext(semicolon + 1);
-		if (decoded == NULL)
-			return 501;
-		free(decoded);
-	}
 	p->orcpt = mem_dup(value);
 	return 0;
 }

@@ -4,7 +4,7 @@ use warnings;
 use Test::More;
 
 my @pages = sort glob 'man/*.[158]';
-is_deeply([map { s{man/}{}r } @pages], [qw(mailq.1 newaliases.1 sendmail.8 sendmail.conf.5)], 'the pages');
+is_deeply([map { s{man/}{}r } @pages], [qw(mailq.1 newaliases.1 sendmail-queue.5 sendmail.8 sendmail.conf.5)], 'the pages');
 
 sub slurp
 {

@@ -37,7 +37,7 @@ sub where
 my %floor;
 my $level = 0;
 for (['clock', 'mem', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
-    ['smtp/', 'outgoing'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify'], ['run'], ['main']) {
+    ['smtp/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify'], ['queue/'], ['keep'], ['desk'], ['run'], ['main']) {
 	$floor{$_} = $level for @$_;
 	$level++;
 }
@@ -46,7 +46,7 @@ sub floor_of
 	my ($path) = @_;
 
 	my ($name) = $path =~ m{^(?:src/)?([a-z]+/?)};	# config_source.c is of config's room
-	return $path =~ m{(smtp/server)\.} ? $floor{$1} : $floor{$name};
+	return $path =~ m{(smtp/server)\.|(queue/(?:spool|disk))} ? $floor{$1 // $2} : $floor{$name};
 }
 my (@unknown, @upwards, @sideways);
 for my $file (@sources) {

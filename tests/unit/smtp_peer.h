@@ -375,7 +375,7 @@ fates(const struct envelope *e)
 
 		(void)snprintf(word, sizeof(word), "%s%d", i > 0 ? " " : "", r->fate != NULL ? r->fate->status : 0);
 		if (r->fate == NULL)
-			(void)snprintf(word, sizeof(word), "%s%c", i > 0 ? " " : "", "PTDF"[r->state]);
+			(void)snprintf(word, sizeof(word), "%s%c", i > 0 ? " " : "", "PTDQF"[r->state]);
 		(void)strlcat(text, word, sizeof(text));
 	}
 	return text;
