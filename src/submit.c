@@ -8,6 +8,10 @@
 #include "smtp/client.h"
 #include "submit.h"
 
+#define STALLS_MAX	2	/* messages */
+#define FAIR_MS(config)	(1000 * (msec)(config)->timeout / 8)	/* milliseconds in which it must have been possible to connect */
+#define RESET_MS	10000	/* milliseconds that the answer to RSET may take */
+
 void
 submit_note(struct result *r, const struct client *c)
 {
@@ -40,44 +44,127 @@ submit_worst(const struct result *r, size_t from)
 	return worst;
 }
 
-/* One smarthost. 0: done; -1: o, and *next tells whether another one may be tried. */
-static int
-try(struct result *r, const struct config *c, struct client *client, size_t i, struct envelope *e, struct message *m, msec deadline,
-    struct trace *t, struct outcome *o, bool *next)
+void
+submission_begin(struct submission *s, const struct config *c, struct trace *t)
 {
-	size_t left = c->smarthosts - i;
-	int status;
+	*s = (struct submission){.config = c, .trace = t, .client = mem_alloc(sizeof(*s->client))};
+	s->down = mem_alloc(c->smarthosts * sizeof(*s->down));
+}
+
+static void
+hang_up(struct submission *s)
+{
+	if (s->open)
+		client_close(s->client);
+	s->open = false;
+}
+
+void
+submission_end(struct submission *s)
+{
+	hang_up(s);
+	free(s->client);
+	free(s->down);
+	*s = (struct submission){0};
+}
+
+/* A connection to smarthost i: the one that stands, or a new one; one that could not be had before is not tried again. */
+static int
+reach(struct submission *s, struct result *r, size_t i, size_t left, msec deadline, bool *reused, struct outcome *o)
+{
+	const struct config *c = s->config;
+	msec had = clock_left(deadline);
 
 	r->smarthost = &c->smarthost[i];
-	*next = true;
-	if (client_open(client, r->smarthost, left == 1, c->hostname, clock_share(deadline, left), t, o) == -1) {
-		submit_note(r, client);
+	s->client->stream.deadline = clock_now() + RESET_MS < deadline ? clock_now() + RESET_MS : deadline;
+	*reused = s->open && s->at == i && client_usable(s->client) && (!s->dirty || client_reset(s->client, o) == 0);
+	s->dirty = false;
+	if (!*reused && s->down[i].status != 0) {
+		*o = s->down[i];
 		return -1;
 	}
-	client->stream.deadline = deadline;
-	status = client_send(client, e, m, o);
-	submit_note(r, client);
-	*next = !client->committed && (o->stage == STAGE_EHLO || o->stage == STAGE_MAIL) && outcome_temporary(o);
-	client_close(client);
+	r->asked = true;
+	if (*reused) {
+		*o = (struct outcome){0};
+		return 0;
+	}
+	hang_up(s);
+	s->open = client_open(s->client, r->smarthost, left == 1, c->hostname, clock_share(deadline, left), s->trace, o) == 0;
+	s->at = i;
+	submit_note(r, s->client);
+	if (!s->open && had >= FAIR_MS(c))	/* else another one has used up the time */
+		s->down[i] = *o;
+	return s->open ? 0 : -1;
+}
+
+/*
+ * A smarthost that takes connections and then says nothing would have every message wait for the whole deadline; at MAIL that is no message's fault. One that greets, takes
+ * the sign-in and then nothing more today would be signed in to for each.
+ */
+static void
+note_trouble(struct submission *s, const struct result *r, size_t i, bool reused, const struct outcome *o)
+{
+	struct outcome *down = &s->down[i];
+
+	s->stalls = o->cause == CAUSE_TIMEOUT ? s->stalls + 1 : 0;
+	if (s->stalls >= STALLS_MAX || (s->stalls > 0 && o->stage == STAGE_MAIL))
+		(void)outcome_set(down, EX_TEMPFAIL, STAGE_CONNECT, CAUSE_TIMEOUT, "it did not answer when other messages were sent", "%s was not asked again", r->smarthost->host);
+	else if (!reused && o->stage == STAGE_MAIL && o->code == 421)
+		*down = *o;
+}
+
+/* One smarthost. 0: done; -1: o, and *next tells whether another one may be tried. */
+static int
+try(struct submission *s, struct result *r, size_t i, size_t left, struct envelope *e, struct message *m, msec deadline, struct outcome *o, bool *next)
+{
+	struct client *client = s->client;
+	bool reused;
+	int status;
+
+	*next = true;
+	do {
+		if (reach(s, r, i, left, deadline, &reused, o) == -1)
+			return -1;
+		*o = (struct outcome){0};
+		client->committed = false;
+		client->stream.deadline = deadline;
+		status = client_send(client, e, m, o);
+		submit_note(r, client);
+		s->dirty = status == -1 || envelope_count(e, RCPT_FAILED) > 0;
+		*next = !client->committed && (o->stage == STAGE_EHLO || o->stage == STAGE_MAIL) && outcome_temporary(o);
+		if (status == -1 && (o->code == 421 || !(client->can_quit && client->stream.error == STREAM_OK)))
+			hang_up(s);
+		/* one that stood for a while may have been ended meanwhile, or have taken as many messages as it likes to */
+	} while (status == -1 && reused && !s->open && ((*next && o->code == 0) || (o->stage == STAGE_MAIL && o->code == 421)));
+	note_trouble(s, r, i, reused, o);
 	return status;
 }
 
-int
-submit(struct result *r, const struct config *c, struct envelope *e, struct message *m, msec deadline, struct trace *t)
+/* The smarthost to be tried as the k-th: the first one, then the others in their order. */
+static size_t
+in_turn(size_t first, size_t k)
 {
-	struct client *client = mem_alloc(sizeof(*client));
+	return k == 0 ? first : k <= first ? k - 1 : k;
+}
+
+int
+submission_send(struct submission *s, struct result *r, struct envelope *e, struct message *m, msec deadline)
+{
+	const struct config *c = s->config;
+	size_t first = s->open ? s->at : 0;
 	struct outcome o;
 	int status = -1;
 	bool next = true;
 
 	(void)outcome_set(&o, EX_SOFTWARE, STAGE_NONE, CAUSE_BUG, "there is none", "no smarthost to send to");
-	for (size_t i = 0; i < c->smarthosts && status == -1 && next; i++) {
+	for (size_t k = 0; k < c->smarthosts && status == -1 && next; k++) {
+		size_t i = in_turn(first, k);
+
 		o = (struct outcome){0};
-		status = try(r, c, client, i, e, m, deadline, t, &o, &next);
+		status = try(s, r, i, c->smarthosts - k, e, m, deadline, &o, &next);
 		if (status == -1 && next)
 			submit_give_up(r, &o);
 	}
-	free(client);
 	r->envelope = e;
 	r->size = message_size(m);
 	if (status == 0)
@@ -85,6 +172,18 @@ submit(struct result *r, const struct config *c, struct envelope *e, struct mess
 	r->outcome = next && r->tries > 0 ? *submit_worst(r, 0) : o;
 	envelope_fail_rest(e);
 	return -1;
+}
+
+int
+submit(struct result *r, const struct config *c, struct envelope *e, struct message *m, msec deadline, struct trace *t)
+{
+	struct submission s;
+	int status;
+
+	submission_begin(&s, c, t);
+	status = submission_send(&s, r, e, m, deadline);
+	submission_end(&s);
+	return status;
 }
 
 int
@@ -107,7 +206,8 @@ submit_status(const struct result *r)
 {
 	int status = submit_fates(r);
 
-	if (status == 0 && r->envelope != NULL && envelope_count(r->envelope, RCPT_DONE) < r->envelope->count)
+	if (status == 0 && r->envelope != NULL &&
+	    envelope_count(r->envelope, RCPT_DONE) + envelope_count(r->envelope, RCPT_QUEUED) < r->envelope->count)
 		return EX_SOFTWARE;	/* whatever went wrong, it did not go well */
 	return status;
 }

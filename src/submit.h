@@ -23,6 +23,7 @@ struct result {
 	const struct envelope *envelope;	/* NULL: it never came so far */
 	char message_id[256];
 	uint64_t size;			/* octets of the message as it was sent */
+	bool asked;			/* a smarthost was asked, not only known to be of no use */
 	const struct smarthost *smarthost;	/* the last one tried, or NULL */
 	char host[256];			/* the server that was asked, "" where it came to none; with srv another than the smarthost's */
 	uint16_t port;
@@ -32,6 +33,9 @@ struct result {
 	char reply[256];		/* the last reply to the message: "250 2.0.0 Ok: queued as 4ABC" */
 	char warning[256];		/* of the alias file, or "" */
 	const char *word;		/* the status in the log, where it is another than sent, partial or failed; else NULL */
+	struct outcome kept;		/* why it is in the queue; status 0: for no failure */
+	char queue_id[40];		/* of the message in the queue, or "" */
+	bool notice_later;		/* the notice failed for a reason that may pass */
 	const char *notice;		/* what became of the notice to the sender: "sent", "failed", or NULL: none */
 	char notice_id[256];		/* its Message-ID */
 	char notice_why[256];		/* why it failed, or "" */
@@ -45,6 +49,25 @@ struct result {
  * be used at all. The caller ends r with submit_free().
  */
 int submit(struct result *r, const struct config *c, struct envelope *e, struct message *m, msec deadline, struct trace *t);
+
+/*
+ * The same for several messages one after another: over one connection as long as it stands, and a smarthost that could not be reached is not asked again. Begun with
+ * submission_begin(), which borrows c and t, ended with submission_end().
+ */
+struct submission {
+	const struct config *config;
+	struct trace *trace;
+	struct client *client;
+	bool open;
+	bool dirty;			/* a transaction may still stand there */
+	unsigned stalls;		/* messages in a row at which the smarthost said nothing for too long */
+	size_t at;			/* the smarthost that it is connected to */
+	struct outcome *down;		/* of each smarthost: why it could not be reached; status 0: it was not tried, or could */
+};
+
+void submission_begin(struct submission *s, const struct config *c, struct trace *t);
+int submission_send(struct submission *s, struct result *r, struct envelope *e, struct message *m, msec deadline);
+void submission_end(struct submission *s);
 
 /* The worst of what r and its envelope tell, 0 where they tell of no failure. */
 int submit_fates(const struct result *r);
