@@ -309,25 +309,27 @@ take_log(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 }
 
 static int
-take_not_yet(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	(void)value;
-	(void)result;
-	cfg_error(cfg, "option '%s' is not available yet in this version", opt->name);
-	return -1;
-}
-
-static int
 take_delivery(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	static const char *const words[] = {"interactive", "background", "queue", NULL};
 
-	if (take_word(cfg, opt, value, result, words) != 0)
+	return take_word(cfg, opt, value, result, words);
+}
+
+/* A whole number from 1 on, without a leading zero. */
+static int
+take_bound(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	size_t n = strlen(value);
+
+	if (repeated(cfg, opt))
 		return -1;
-	if (strcmp(value, "interactive") == 0)
-		return 0;
-	cfg_error(cfg, "delivery \"%s\" is not available yet in this version", value);
-	return -1;
+	if (n == 0 || n > 9 || *value == '0' || strspn(value, "0123456789") != n) {
+		cfg_error(cfg, "option '%s' is no number from 1 to 999999999", opt->name);
+		return -1;
+	}
+	*(long *)result = strtol(value, NULL, 10);
+	return 0;
 }
 
 /* libconfuse takes time in the square of their number. */
@@ -386,7 +388,10 @@ parser_new(void)
 		TEXT("timeout", take_duration),
 		TEXT("idle-timeout", take_duration),
 		TEXT("log", take_log),
-		TEXT("queue", take_not_yet),
+		TEXT("queue", take_path),
+		TEXT("queue-lifetime", take_duration),
+		CFG_INT_CB("queue-max-messages", 0, CFGF_NODEFAULT, take_bound),
+		CFG_INT_CB("queue-max-size", 0, CFGF_NODEFAULT, take_bound),
 		TEXT("delivery", take_delivery),
 		CFG_END()
 	};
@@ -538,7 +543,8 @@ wipe_parser(cfg_t *cfg)
 static int
 take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 {
-	const char *log = cfg_getstr(cfg, "log"), *timeout = cfg_getstr(cfg, "timeout"), *idle = cfg_getstr(cfg, "idle-timeout");
+	const char *log = cfg_getstr(cfg, "log"), *timeout = cfg_getstr(cfg, "timeout"), *idle = cfg_getstr(cfg, "idle-timeout"),
+	    *lifetime = cfg_getstr(cfg, "queue-lifetime"), *delivery = cfg_getstr(cfg, "delivery");
 
 	if (log != NULL && strcmp(log, "syslog") != 0) {
 		c->log = *log == '/' ? LOG_TO_FILE : LOG_TO_STDERR;
@@ -546,6 +552,15 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	}
 	if (timeout != NULL)
 		c->timeout = (unsigned)config_duration(timeout);
+	c->queue = get(cfg, "queue");
+	c->queue_max_messages = cfg_size(cfg, "queue-max-messages") > 0 ? cfg_getint(cfg, "queue-max-messages") : 0;
+	c->queue_max_size = cfg_size(cfg, "queue-max-size") > 0 ? cfg_getint(cfg, "queue-max-size") : 0;
+	if (lifetime != NULL)
+		c->queue_lifetime = (unsigned)config_duration(lifetime);
+	if (delivery != NULL)
+		c->delivery = *delivery;
+	if ((c->delivery == 'b' || c->delivery == 'q') && c->queue == NULL)
+		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "delivery asks for a queue, but queue is not set", "error in %s", parsing.path);
 	if (idle != NULL)
 		c->idle_timeout = (unsigned)config_duration(idle);
 	c->from = get(cfg, "from");

@@ -12,6 +12,7 @@
 
 #define CONFIG_DEFAULT_TIMEOUT	300	/* seconds */
 #define CONFIG_DEFAULT_IDLE	300
+#define CONFIG_DEFAULT_LIFETIME	(5 * 86400)
 
 enum tls_mode { TLS_MODE_STARTTLS, TLS_MODE_IMPLICIT, TLS_MODE_NONE };
 
@@ -60,6 +61,11 @@ struct config {
 	bool override_from;
 	bool encode_headers;
 	bool requiretls;
+	char *queue;		/* a directory, or NULL: there is no queue */
+	char delivery;		/* 'i', 'b', 'q': interactive, background, queue */
+	unsigned queue_lifetime;	/* seconds */
+	long queue_max_messages;	/* these: 0: no bound */
+	long queue_max_size;		/* MiB */
 	char *tls_session_cache;	/* a directory, or NULL: sessions are not kept */
 	unsigned timeout;	/* seconds */
 	unsigned idle_timeout;	/* seconds that the caller of -bs may be silent */

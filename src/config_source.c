@@ -279,7 +279,8 @@ config_load(struct config *c, const struct config_source *src, struct outcome *o
 	const char *path = named != NULL && *named != '\0' ? named : CONFIG_PATH;
 	int fd, r;
 
-	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT, .idle_timeout = CONFIG_DEFAULT_IDLE};
+	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT, .idle_timeout = CONFIG_DEFAULT_IDLE, .delivery = 'i',
+	    .queue_lifetime = CONFIG_DEFAULT_LIFETIME};
 	if (src->flag != NULL)
 		return load_flag(c, src, o);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -334,6 +335,7 @@ config_free(struct config *c)
 	free(c->local_to);
 	free(c->aliases);
 	free(c->tls_session_cache);
+	free(c->queue);
 	free(c->log_file);
 	*c = (struct config){0};
 }

@@ -44,6 +44,13 @@ log_open(enum log_kind kind, const char *file, const char *tag)
 }
 
 void
+log_detach(void)
+{
+	if (handle.kind == LOG_TO_STDERR)
+		handle.kind = LOG_TO_SYSLOG;
+}
+
+void
 log_field(struct buf *line, const char *key, const char *value)
 {
 	size_t n = strlen(value);

@@ -13,6 +13,9 @@
  * but letters, digits and "._/-". Nothing is opened yet. */
 void log_open(enum log_kind kind, const char *file, const char *tag);
 
+/* For a process that has left its caller's descriptors behind: what went to standard error goes to syslog. */
+void log_detach(void);
+
 /*
  * Adds " key=value" to a line (without the blank if it is the first). Everything but printable ASCII is written by vis(3) rules, and a value with a blank, a quote or
  * nothing in it is put in double quotes, so that no value can make a field or a line.

@@ -74,36 +74,41 @@ static int
 send_from(struct result *own, struct envelope *e, struct message *m, const struct config *c, const struct notify_way *way, struct outcome *o)
 {
 	if (outgoing_repair(m, e, c, way->host, NULL, &own->outcome) == 0 && envelope_count(e, RCPT_PENDING) > 0)
-		(void)submit(own, c, e, m, way->deadline, way->trace);
+		(void)(way->submission != NULL ? submission_send(way->submission, own, e, m, way->deadline) :
+		    submit(own, c, e, m, way->deadline, way->trace));
 	own->envelope = e;
-	if (submit_status(own) == 0)
+	if (submit_status(own) == 0 || envelope_count(e, RCPT_DONE) > 0)	/* an alias may be many: who has got it gets it once */
 		return 0;
 	if (report_first(own) != NULL)
 		*o = *report_first(own);
 	return -1;
 }
 
-/* One notice from this sender. -1: o. */
+/* One notice from this sender, to that one. -1: o. */
 static int
-notify_from(struct result *r, const struct notice *n, struct message *about, const char *sender, const struct notify_way *way, struct outcome *o)
+notify_from(struct result *r, const struct notice *what, struct message *about, const char *sender, const char *to, const struct notify_way *way, struct outcome *o)
 {
 	struct result own = {.started = clock_now()};
 	struct config one = only_remote(way->config, r);
 	struct envelope e = {0};
 	struct message m = {.body.fd = -1};
-	char *to = address_of_sender(n->envelope);
+	struct notice n = *what;
 	int status = -1;
 
 	*o = (struct outcome){0};
-	if (make_envelope(&e, way, sender, to, o) == 0 && notice_make(&m, n, about, o) == 0) {
-		e.requiretls = n->envelope->requiretls;
+	if (make_envelope(&e, way, sender, to, o) == 0) {
+		if (n.to == NULL)
+			n.to = e.rcpt[0].original != NULL ? e.rcpt[0].original : e.rcpt[0].path;
+		status = notice_make(&m, &n, about, o);
+	}
+	if (status == 0) {
+		e.requiretls = n.envelope->requiretls;
 		status = send_from(&own, &e, &m, &one, way, o);
 		outgoing_message_id(&m, r->notice_id, sizeof(r->notice_id));
 	}
 	message_free(&m);
 	envelope_free(&e);
 	submit_free(&own);
-	free(to);
 	return status;
 }
 
@@ -114,6 +119,17 @@ is_sender_refused(const struct outcome *o)
 	return o->stage == STAGE_MAIL && o->code >= 500 && (o->cause == CAUSE_REPLY || o->cause == CAUSE_SENDER);
 }
 
+/* From the null sender; where that is refused, once more from the configuration's from. */
+static int
+notify(struct result *r, const struct notice *n, struct message *about, const char *to, const struct notify_way *way, struct outcome *o)
+{
+	int status = notify_from(r, n, about, "<>", to, way, o);
+
+	if (status == -1 && is_sender_refused(o) && way->config->from != NULL)
+		status = notify_from(r, n, about, way->config->from, to, way, o);
+	return status;
+}
+
 int
 notify_sender(struct result *r, struct message *message, const char *text, const struct notify_way *way)
 {
@@ -122,16 +138,23 @@ notify_sender(struct result *r, struct message *message, const char *text, const
 	struct notice n = {
 		.to = r->envelope->sender, .from = c->override_from && r->envelope->from != NULL ? r->envelope->from : from, .reporting_mta = c->hostname != NULL ? c->hostname : way->host,
 		.remote_mta = remote(r) != NULL ? r->host : NULL, .envelope = r->envelope, .run = &r->outcome, .message_id = r->message_id,
-		.text = text, .arrival = time(NULL), .now = time(NULL),
+		.text = text, .until = way->until, .arrival = way->arrival != 0 ? way->arrival : time(NULL), .now = time(NULL),
 	};
-	struct outcome o;
-	int status = notify_from(r, &n, message, "<>", way, &o);
+	char *to = address_of_sender(r->envelope);
+	struct outcome o, postmaster;
+	int status = notify(r, &n, message, to, way, &o);
 
-	if (status == -1 && is_sender_refused(&o) && c->from != NULL)
-		status = notify_from(r, &n, message, c->from, way, &o);
+	if (status == -1 && way->postmaster && outcome_final(&o)) {
+		n.to = NULL;
+		status = notify(r, &n, message, "postmaster", way, &postmaster);
+		if (status == -1 && !outcome_final(&postmaster))
+			o = postmaster;
+	}
 	r->notice = status == 0 ? "sent" : "failed";
+	r->notice_later = status == -1 && !outcome_final(&o);
 	if (status == -1)
 		(void)snprintf(r->notice_why, sizeof(r->notice_why), "%.100s: %.140s", o.what, o.why);
 	free(from);
+	free(to);
 	return status;
 }

@@ -4,6 +4,7 @@
 #ifndef NOTIFY_H
 #define NOTIFY_H
 
+#include <time.h>
 #include "submit.h"
 
 /* How it goes; all borrowed. */
@@ -12,6 +13,10 @@ struct notify_way {
 	const struct aliases *aliases;
 	const char *host;		/* this host's name */
 	msec deadline;			/* for all of it */
+	time_t arrival;			/* of the message; 0: now */
+	time_t until;			/* struct notice's */
+	struct submission *submission;	/* over which it is sent, or NULL: a connection of its own */
+	bool postmaster;		/* is told where the sender cannot be, and nobody else will try again */
 	struct trace *trace;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
+#include "config.h"
 #include "options.h"
 
 /* How a letter takes its value. */
@@ -123,6 +124,24 @@ take_error_mode(struct options *opt, const char *value)
 	}
 }
 
+/* What is none of the three letters is as if it was not said. */
+static void
+take_delivery(struct options *opt, const char *value)
+{
+	switch (*value) {
+	case 'i':
+		opt->delivery = DELIVERY_INTERACTIVE;
+		break;
+	case 'b':
+		opt->delivery = DELIVERY_BACKGROUND;
+		break;
+	case 'q':
+	case 'd':
+		opt->delivery = DELIVERY_QUEUE;
+		break;
+	}
+}
+
 /* -o: one letter and its value; -oi, -oem, -odi ... */
 static void
 take_old_option(struct options *opt, const char *value)
@@ -131,6 +150,8 @@ take_old_option(struct options *opt, const char *value)
 		opt->ignore_dots = value[1] == '\0' || strchr("tTyY1", value[1]) != NULL;
 	else if (*value == 'e')
 		take_error_mode(opt, value + 1);
+	else if (*value == 'd')
+		take_delivery(opt, value + 1);
 }
 
 /* -O Name=value */
@@ -141,16 +162,28 @@ take_long_option(struct options *opt, const char *value)
 		opt->requiretls = strcasecmp(value + 11, "yes") == 0 || strcasecmp(value + 11, "true") == 0;
 	else if (strncasecmp(value, "ErrorMode=", 10) == 0)
 		take_error_mode(opt, value + 10);
+	else if (strncasecmp(value, "DeliveryMode=", 13) == 0)
+		take_delivery(opt, value + 13);
 	else if (strncasecmp(value, "IgnoreDots=", 11) == 0)
 		opt->ignore_dots = strchr("tTyY1", value[11]) != NULL && value[11] != '\0';
 }
 
+/* -q, -qf: once; -q15m: at that interval; -qItext, -qRtext, -qStext: once, what matches. */
 static int
-take_queue_run(bool first, const char *value, struct outcome *o)
+take_queue_run(struct options *opt, bool first, const char *value, struct outcome *o)
 {
 	if (!first)
 		return usage(o, CAUSE_USAGE, "it may only be the first argument", "-q", value);
-	return usage(o, CAUSE_NOT_YET, "there is no queue in this version", "-q", value);
+	opt->mode = MODE_RUN;
+	if (value == NULL || strcmp(value, "f") == 0)
+		return 0;
+	if (strchr("IRS", *value) != NULL) {
+		opt->match = *value;
+		opt->match_text = value + 1;
+		return value[1] != '\0' ? 0 : usage(o, CAUSE_USAGE, "what it has to match stands right behind it", "-q", value);
+	}
+	opt->interval = config_duration(value);
+	return opt->interval > 0 ? 0 : usage(o, CAUSE_USAGE, "it takes a time such as 15m, or I, R or S and what to match", "-q", value);
 }
 
 static int
@@ -190,7 +223,7 @@ take(struct options *opt, char letter, const char *value, bool first, struct out
 	case 'b':
 		return take_body_mode(opt, value, o);
 	case 'q':
-		return take_queue_run(first, value, o);
+		return take_queue_run(opt, first, value, o);
 	case 'e':
 		take_error_mode(opt, value == NULL ? "" : value);
 		return 0;
@@ -209,9 +242,10 @@ take(struct options *opt, char letter, const char *value, bool first, struct out
 static int
 take_cluster(struct options *opt, int argc, char **argv, int *i, struct outcome *o)
 {
-	bool first = *i == 1;
+	int at = *i;
+	bool first = at == 1;
 
-	for (const char *p = argv[*i] + 1; *p != '\0'; p++) {
+	for (const char *p = argv[at] + 1; *p != '\0'; p++) {
 		char letter = *p, flag[3] = {'-', *p, '\0'};
 		const char *value = p[1] != '\0' ? p + 1 : NULL, *next = *i + 1 < argc ? argv[*i + 1] : NULL;
 		enum takes how = takes(letter);
@@ -226,7 +260,7 @@ take_cluster(struct options *opt, int argc, char **argv, int *i, struct outcome 
 		}
 		if (how == VALUE && value == NULL)
 			return usage(o, CAUSE_USAGE, "it takes a value", flag, NULL);
-		if (take(opt, letter, value, first, o) == -1)
+		if (take(opt, letter, value, first && p == argv[at] + 1, o) == -1)
 			return -1;
 		if (how != FLAG)
 			return 0;
@@ -234,17 +268,59 @@ take_cluster(struct options *opt, int argc, char **argv, int *i, struct outcome 
 	return 0;
 }
 
+/* --queue-remove ID and its like. */
 static int
-take_long_flag(struct options *opt, const char *flag, bool first, struct outcome *o)
+take_steering(struct options *opt, const char *flag, const char *id, struct outcome *o)
 {
+	static const struct { const char *flag; char steer; } steers[] = {
+		{"--queue-remove", 'r'}, {"--queue-hold", 'h'}, {"--queue-release", 'l'}, {"--queue-show", 's'},
+	};
+
+	for (size_t i = 0; i < sizeof(steers) / sizeof(steers[0]); i++)
+		if (strcmp(steers[i].flag, flag) == 0) {
+			opt->mode = MODE_STEER;
+			opt->steer = steers[i].steer;
+			opt->match_text = id;
+			return id != NULL ? 0 : usage(o, CAUSE_USAGE, "it takes the identifier of a message; mailq shows it", flag, NULL);
+		}
+	return usage(o, CAUSE_USAGE, "there is no such flag", flag, NULL);
+}
+
+/* What belongs to mailq, wherever it stands behind it. */
+static int
+take_list_flag(struct options *opt, const char *flag, const char *value, struct outcome *o)
+{
+	if (strcmp(flag, "--json") == 0)
+		opt->json = true;
+	else if (strcmp(flag, "--older-than") == 0) {
+		opt->older = value != NULL ? config_duration(value) : -1;
+		if (opt->older <= 0)
+			return usage(o, CAUSE_USAGE, "it takes a time such as 15m", flag, value);
+	} else
+		return usage(o, CAUSE_USAGE, "there is no such flag", flag, NULL);
+	return 0;
+}
+
+static int
+take_long_flag(struct options *opt, int argc, char **argv, int *i, struct outcome *o)
+{
+	const char *flag = argv[*i], *next = *i + 1 < argc ? argv[*i + 1] : NULL;
+	bool first = *i == 1;
+
+	if (opt->mode == MODE_LIST && opt->called_mailq && strcmp(flag, "--version") != 0 && strcmp(flag, "--help") != 0) {
+		*i += strcmp(flag, "--older-than") == 0 && next != NULL;
+		return take_list_flag(opt, flag, next, o);
+	}
 	if (!first)
 		return usage(o, CAUSE_USAGE, "a long flag may only be the first argument", flag, NULL);
 	if (strcmp(flag, "--version") == 0)
 		opt->mode = MODE_VERSION;
 	else if (strcmp(flag, "--help") == 0)
 		opt->mode = MODE_HELP;
-	else
-		return usage(o, CAUSE_USAGE, "there is no such flag", flag, NULL);
+	else {
+		*i += next != NULL;
+		return take_steering(opt, flag, next, o);
+	}
 	return 0;
 }
 
@@ -253,7 +329,8 @@ take_personality(struct options *opt, const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/'), *name = slash == NULL ? argv0 : slash + 1;
 
-	if (strcmp(name, "mailq") == 0)
+	opt->called_mailq = strcmp(name, "mailq") == 0;
+	if (opt->called_mailq)
 		opt->mode = MODE_LIST;
 	else if (strcmp(name, "newaliases") == 0)
 		opt->mode = MODE_ALIASES;
@@ -285,7 +362,7 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 			i++;
 			break;
 		}
-		if (argv[i][1] == '-' ? take_long_flag(opt, argv[i], i == 1, o) == -1 : take_cluster(opt, argc, argv, &i, o) == -1) {
+		if (argv[i][1] == '-' ? take_long_flag(opt, argc, argv, &i, o) == -1 : take_cluster(opt, argc, argv, &i, o) == -1) {
 			opt->mode = mode_behind(opt, argc, argv, i);
 			return -1;
 		}
@@ -294,6 +371,8 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 		opt->recipient = argv + i;
 		opt->recipients = (size_t)(argc - i);
 	}
+	if ((opt->mode == MODE_RUN || opt->mode == MODE_STEER) && (opt->recipients > 0 || opt->from_header))
+		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "a run of the queue, or what steers it, takes no message and no recipients", "nothing was done");
 	if ((opt->mode == MODE_DELIVER || opt->mode == MODE_VERIFY) && !opt->from_header && opt->recipients == 0)
 		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_NO_RECIPIENTS, "neither -t nor a recipient was given", "nothing to do");
 	return 0;
@@ -311,6 +390,7 @@ options_help(void)
 	    "  -N, -R, -V ask for delivery status notifications (never|success,failure,delay; full|hdrs; envelope id)\n"
 	    "  -bs        speak SMTP on standard input and output\n"
 	    "  -bv        ask the smarthost about the recipients, send nothing\n"
+	    "  -q[time]   send what is in the queue, once or at that interval\n"
 	    "  -bp        list the queue         -bi  check the alias file\n"
 	    "  --version  print the version      --help  print this\n"
 	    "Other flags of Sendmail are accepted or refused as sendmail(8) says. Configuration: sendmail.conf(5).\n";

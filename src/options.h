@@ -10,7 +10,7 @@
 #include "outcome.h"
 
 /* Those up to MODE_VERIFY send or ask. */
-enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
+enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_RUN, MODE_STEER, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
 
 /* -oe: what a failure of a message that could be read is told by; from ERRORS_MAIL on by a notice. */
 enum error_mode {
@@ -20,8 +20,19 @@ enum error_mode {
 	ERRORS_MAIL_OK		/* e: a notice, and status 0 */
 };
 
+/* -od: when a message is sent. */
+enum delivery_mode { DELIVERY_DEFAULT, DELIVERY_INTERACTIVE, DELIVERY_BACKGROUND, DELIVERY_QUEUE };
+
 struct options {
 	enum mode mode;
+	enum delivery_mode delivery;		/* -od, -O DeliveryMode=; DEFAULT: as the configuration says */
+	long interval;			/* -q15m: seconds between two runs of the queue, 0: one run */
+	char match;			/* -qI, -qR, -qS: 'I', 'R', 'S', else '\0' */
+	const char *match_text;		/* what it is to be matched with */
+	char steer;			/* MODE_STEER, --queue-...: 'r'emove, 'h'old, re'l'ease, 's'how the message match_text */
+	bool called_mailq;		/* by that name */
+	bool json;			/* mailq --json */
+	long older;			/* mailq --older-than: seconds, 0: not asked */
 	bool from_header;		/* -t */
 	bool ignore_dots;		/* -i */
 	bool verbose;			/* -v */

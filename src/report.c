@@ -1,6 +1,7 @@
 /*
  * What a person and the log are told. See report.h.
  */
+#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 #include <sysexits.h>
@@ -29,6 +30,12 @@ add_failure(struct buf *b, const struct outcome *o)
 	if (e->remedy[0] != '\0')
 		buf_printf(b, " Remedy: %s.", e->remedy);
 	buf_putc(b, '\n');
+}
+
+void
+report_fate(struct buf *b, const struct outcome *o)
+{
+	add_failure(b, o);
 }
 
 void
@@ -112,6 +119,8 @@ add_envelope(struct buf *line, const struct result *r)
 {
 	const struct envelope *e = r->envelope;
 
+	if (r->queue_id[0] != '\0')
+		log_field(line, "queue", r->queue_id);
 	if (r->message_id[0] != '\0')
 		log_field(line, "msgid", r->message_id);
 	if (e == NULL)
@@ -119,6 +128,7 @@ add_envelope(struct buf *line, const struct result *r)
 	log_field(line, "from", e->sender);
 	add_recipients(line, e, RCPT_DONE, "to");
 	add_recipients(line, e, RCPT_FAILED, "failed");
+	add_recipients(line, e, RCPT_QUEUED, "queued");
 	log_number(line, "recipients", (long long)e->count);
 	log_number(line, "sent", (long long)envelope_count(e, RCPT_DONE));
 	log_number(line, "size", (long long)r->size);
@@ -150,14 +160,16 @@ void
 report_log(const struct result *r)
 {
 	const struct outcome *o = report_first(r);
-	size_t sent = r->envelope == NULL ? 0 : envelope_count(r->envelope, RCPT_DONE);
+	size_t safe = r->envelope == NULL ? 0 : envelope_count(r->envelope, RCPT_DONE) + envelope_count(r->envelope, RCPT_QUEUED);
 	struct buf line = {0};
 
-	log_field(&line, "status", r->word != NULL ? r->word : o == NULL ? "sent" : sent > 0 ? "partial" : "failed");
+	log_field(&line, "status", r->word != NULL ? r->word : o == NULL ? "sent" : safe > 0 ? "partial" : "failed");
 	log_number(&line, "exit", r->status);
 	log_number(&line, "uid", (long long)getuid());
 	add_envelope(&line, r);
 	add_smarthost(&line, r);
+	if (o == NULL && r->kept.status != 0)
+		o = &r->kept;
 	if (o != NULL) {
 		log_field(&line, "stage", outcome_stage_name(o->stage));
 		log_field(&line, "error", o->what);
@@ -174,4 +186,24 @@ report_log(const struct result *r)
 	log_number(&line, "ms", clock_now() - r->started);
 	log_write(o == NULL ? LOG_INFO : o->status == EX_TEMPFAIL ? LOG_WARNING : LOG_ERR, &line);
 	buf_free(&line);
+}
+
+void
+report_note(const struct outcome *o)
+{
+	struct result failed = {.started = clock_now(), .outcome = *o, .status = o->status};
+
+	report_log(&failed);
+}
+
+int
+report_say(const char *text)
+{
+	struct outcome o;
+
+	if (put(STDOUT_FILENO, text, strlen(text), PUT_WAIT) == 0)
+		return EX_OK;
+	(void)outcome_set(&o, EX_IOERR, STAGE_NONE, CAUSE_NONE, strerror(errno), "cannot write to standard output");
+	report_failure(STDERR_FILENO, &o);
+	return o.status;
 }

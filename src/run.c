@@ -8,6 +8,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 #include "config.h"
+#include "desk.h"
+#include "keep.h"
 #include "log.h"
 #include "mail/aliases.h"
 #include "mail/envelope.h"
@@ -39,6 +41,8 @@ struct delivery {
 	struct result result;
 	struct trace trace;
 	msec deadline;		/* of sending; 0: it never came so far */
+	bool wake;		/* the queue is to be run in the background */
+	struct keeper keeper;
 	char host[256];
 };
 
@@ -48,19 +52,6 @@ run_drain(void)
 	/* A person who types is not kept waiting for the end of what nobody will read. */
 	if (isatty(STDIN_FILENO) == 0)
 		message_drain(STDIN_FILENO);
-}
-
-/* Prints what was asked for. The exit status: who has not got it must not think he has. */
-static int
-say(const char *text)
-{
-	struct outcome o;
-
-	if (put(STDOUT_FILENO, text, strlen(text), PUT_WAIT) == 0)
-		return EX_OK;
-	(void)outcome_set(&o, EX_IOERR, STAGE_NONE, CAUSE_NONE, strerror(errno), "cannot write to standard output");
-	report_failure(STDERR_FILENO, &o);
-	return o.status;
 }
 
 /* A problem of the alias file: told as a warning, since mail goes on. */
@@ -89,7 +80,7 @@ read_message(struct delivery *d, const struct process *p, struct outcome *o)
 {
 	if (p->stdin_closed)
 		return outcome_set(o, EX_NOINPUT, STAGE_INPUT, CAUSE_INPUT, "it is closed", "cannot read the message from standard input");
-	if (message_read(&d->message, STDIN_FILENO, !d->opt.ignore_dots, NULL, o) == -1)
+	if (message_read(&d->message, STDIN_FILENO, !d->opt.ignore_dots, d->config.queue, o) == -1)
 		return -1;
 	return 0;
 }
@@ -166,14 +157,45 @@ prepare(struct delivery *d, const struct process *p, struct outcome *o)
 	return 0;
 }
 
+/*
+ * True where the message is safe in the queue, and all that remains is for others; or where it cannot be put there, and there is no other way. Else it is sent at once.
+ */
+static bool
+is_left_to_queue(struct delivery *d)
+{
+	enum delivery_mode mode = keep_mode(&d->keeper);
+	struct outcome o;
+
+	if (mode == DELIVERY_INTERACTIVE || envelope_count(&d->envelope, RCPT_PENDING) == 0)
+		return false;
+	if (keep_now(&d->keeper, &d->result, &d->envelope, &d->message, &o) == -1) {
+		if (keep_only(&d->config)) {
+			d->result.outcome = o;
+			envelope_fail_rest(&d->envelope);
+			return true;
+		}
+		(void)snprintf(d->result.warning, sizeof(d->result.warning), "%.120s: %.120s", o.what, o.why);
+		return false;
+	}
+	d->wake = mode == DELIVERY_BACKGROUND;
+	return true;
+}
+
 static void
 deliver(struct delivery *d, const struct process *p, struct outcome *o)
 {
 	if (prepare(d, p, o) == -1)
 		return;
+	d->result.size = message_size(&d->message);
+	if (is_left_to_queue(d))
+		return;
 	d->deadline = d->result.started + 1000 * ((msec)d->config.timeout + (msec)(message_size(&d->message) / 65536));
 	if (envelope_count(&d->envelope, RCPT_PENDING) > 0)
 		(void)submit(&d->result, &d->config, &d->envelope, &d->message, d->deadline, &d->trace);
+	if (d->config.queue != NULL && submit_status(&d->result) != 0)
+		keep_rest(&d->keeper, &d->result, &d->envelope, &d->message);
+	else
+		d->wake = true;
 }
 
 /* Whether a notice has a chance: the message is known, and the smarthost could be spoken to. */
@@ -183,7 +205,7 @@ may_notify(const struct delivery *d)
 	const struct outcome *o = &d->result.outcome;
 	bool unreachable = o->status != 0 && (o->stage == STAGE_SECRET || (o->stage >= STAGE_LOOKUP && o->stage <= STAGE_AUTH));
 
-	return d->opt.errors >= ERRORS_MAIL && d->result.envelope != NULL && !unreachable && notice_wanted(&d->envelope, &d->message);
+	return d->opt.errors >= ERRORS_MAIL && d->result.envelope != NULL && !unreachable && !keep_only(&d->config) && notice_wanted(&d->envelope, &d->message);
 }
 
 /* -oem: the failure goes to the sender. True if it has been sent. */
@@ -217,6 +239,8 @@ finish(struct delivery *d)
 	report_log(r);
 	if (d->opt.errors != ERRORS_QUIET && !notified)
 		report_result(STDERR_FILENO, r);
+	if (d->wake)
+		keep_wake(&d->keeper);
 	return r->status;
 }
 
@@ -231,7 +255,7 @@ verify(struct delivery *d, const struct process *p, struct outcome *o)
 	if (d->opt.from_header ? prepare(d, p, o) == 0 : make_envelope(d, o) == 0)
 		probe_recipients(r, &d->config, &d->envelope, &d->trace, &out);
 	if (out.len > 0)
-		status = say(out.data);
+		status = report_say(out.data);
 	buf_free(&out);
 	r->status = submit_fates(r);
 	if (r->status == 0)
@@ -242,6 +266,15 @@ verify(struct delivery *d, const struct process *p, struct outcome *o)
 	return r->status != 0 ? r->status : status;
 }
 
+/* A message of -bs for the queue. */
+static int
+keep_message(void *arg, struct result *r, struct envelope *e, struct message *m, const struct outcome *error, struct outcome *o)
+{
+	const struct delivery *d = arg;
+
+	return keep_taken(&d->keeper, r, e, m, error, o);
+}
+
 /* A transaction of -bs, for the log. */
 static void
 note_transaction(void *arg, struct result *r)
@@ -250,6 +283,10 @@ note_transaction(void *arg, struct result *r)
 
 	(void)strlcpy(r->warning, d->result.warning, sizeof(r->warning));
 	report_log(r);
+	if (r->queue_id[0] != '\0' && keep_mode(&d->keeper) == DELIVERY_BACKGROUND)
+		keep_wake(&d->keeper);
+	d->wake = d->wake || (r->queue_id[0] == '\0' && envelope_count(r->envelope, RCPT_DONE) > 0);	/* the smarthost is there */
+	r->queue_id[0] = '\0';
 }
 
 /* -bs. o: what became of reading the configuration. */
@@ -260,6 +297,7 @@ serve(struct delivery *d, const struct process *p, struct outcome *o)
 	struct server_setup setup = {
 		.in = STDIN_FILENO, .out = STDOUT_FILENO, .config = &d->config, .trouble = &trouble, .aliases = &d->aliases, .host = d->host,
 		.requiretls = d->opt.requiretls, .trace = &d->trace, .finished = note_transaction, .arg = d,
+		.directory = d->config.queue, .keep = d->config.queue != NULL ? keep_message : NULL, .store = keep_mode(&d->keeper) != DELIVERY_INTERACTIVE,
 	};
 	size_t transactions;
 
@@ -271,6 +309,8 @@ serve(struct delivery *d, const struct process *p, struct outcome *o)
 	if (trouble.status == 0)
 		(void)load_aliases(d, &trouble);
 	d->result.status = server_run(&setup, &transactions);
+	if (d->wake)
+		keep_wake(&d->keeper);
 	if (transactions > 0)
 		return d->result.status;
 	d->result.word = "idle";
@@ -297,7 +337,7 @@ check_aliases(const struct config *c, const char *host)
 	struct buf b = {0};
 
 	if (c->aliases == NULL)
-		(void)say("no alias file is configured\n");
+		(void)report_say("no alias file is configured\n");
 	else if (aliases_load(&a, c->aliases, complain, NULL, &o) == -1)
 		report_failure(STDERR_FILENO, &o);
 	else {
@@ -312,10 +352,19 @@ check_aliases(const struct config *c, const char *host)
 			free(out);
 		}
 		buf_printf(&b, "%s: %zu aliases\n", c->aliases, a.count);
-		(void)say(b.data);
+		(void)report_say(b.data);
 		buf_free(&b);
 	}
 	aliases_free(&a);
+}
+
+/* -q. o: what became of reading the configuration. */
+static int
+run_queue(struct delivery *d, struct outcome *o)
+{
+	if (o->status == 0)
+		(void)load_aliases(d, o);
+	return desk_run(&d->keeper, o);
 }
 
 /*
@@ -323,28 +372,27 @@ check_aliases(const struct config *c, const char *host)
  * packages call it on machines where nothing is configured yet.
  */
 static int
-other_mode(enum mode mode, const struct config *c, const char *host, const struct outcome *o)
+other_mode(const struct delivery *d, struct outcome *o)
 {
-	switch (mode) {
+	switch (d->opt.mode) {
 	case MODE_VERSION:
-		return say("sendmail-submit " VERSION "\n");
+		return report_say("sendmail-submit " VERSION "\n");
 	case MODE_HELP:
-		return say(options_help());
+		return report_say(options_help());
 	case MODE_LIST:
-		if (o->status != 0 && o->cause != CAUSE_CONFIG_MISSING) {
-			report_failure(STDERR_FILENO, o);
-			return o->status;
-		}
-		return say("Mail queue is empty (no queue is configured)\n");
+		return desk_list(&d->keeper, o);
+	case MODE_STEER:
+		return desk_steer(&d->keeper, o);
 	case MODE_ALIASES:
 		if (o->status != 0)
 			report_failure(STDERR_FILENO, o);
 		else
-			check_aliases(c, host);
+			check_aliases(&d->config, d->host);
 		return EX_OK;
 	case MODE_DELIVER:
 	case MODE_SERVE:
 	case MODE_VERIFY:
+	case MODE_RUN:
 		break;
 	}
 	return EX_SOFTWARE;
@@ -365,7 +413,7 @@ mail_mode(struct delivery *d, const struct process *p, struct outcome *o, const 
 	if (o->status == 0)
 		deliver(d, p, o);
 	if (!good && d->opt.mode == MODE_SERVE)
-		(void)say("421 4.3.0 The program was called with a flag that it refuses; closing\r\n");
+		(void)report_say("421 4.3.0 The program was called with a flag that it refuses; closing\r\n");
 	else if (d->result.envelope == NULL && (!good || d->opt.mode != MODE_VERIFY || d->opt.from_header))
 		run_drain();
 	return finish(d);
@@ -389,8 +437,11 @@ run(int argc, char **argv, const struct process *p)
 		log_open(d->config.log, d->config.log_file, d->opt.log_tag);
 	}
 	trace_init(&d->trace, d->opt.verbose ? STDERR_FILENO : -1);
-	if (o->status == 0 && d->opt.mode > MODE_VERIFY)
-		status = other_mode(d->opt.mode, &d->config, d->host, &config);
+	d->keeper = (struct keeper){.config = &d->config, .options = &d->opt, .aliases = &d->aliases, .host = d->host, .trace = &d->trace};
+	if (o->status == 0 && d->opt.mode == MODE_RUN)
+		status = run_queue(d, &config);
+	else if (o->status == 0 && d->opt.mode > MODE_VERIFY)
+		status = other_mode(d, &config);
 	else
 		status = mail_mode(d, p, o, &config);
 	free_delivery(d);

@@ -178,9 +178,9 @@ first_words(struct buf *b, const char *p, size_t len)
 }
 
 static void
-add_subject(struct header *h, const struct header *about)
+add_subject(struct header *h, const struct header *about, bool delayed)
 {
-	static const char start[] = "Subject: Undeliverable:";
+	const char *start = delayed ? "Subject: Delayed:" : "Subject: Undeliverable:";
 	ptrdiff_t i = header_find(about, "Subject", 0);
 	struct buf words = {0}, text = {0};
 	const char *body;
@@ -190,7 +190,7 @@ add_subject(struct header *h, const struct header *about)
 		body = header_body(&about->field[i], &len);
 		first_words(&words, body, len);
 	}
-	buf_puts(&text, words.len > 0 ? start : "Subject: Undeliverable mail");
+	buf_puts(&text, words.len > 0 ? start : delayed ? "Subject: Delayed mail" : "Subject: Undeliverable mail");
 	add_words(&text, strlen(start), buf_str(&words), " ");
 	header_append(h, buf_str(&text));
 	(void)encode_field(h, h->count - 1);
@@ -231,7 +231,7 @@ make_header(struct writer *w, bool report)
 
 	add_field(h, "From: Mail Delivery System <", w->n->from, ">");
 	add_field(h, "To: ", w->n->to, "");
-	add_subject(h, &w->about->header);
+	add_subject(h, &w->about->header, w->n->until != 0);
 	if (is_message_id(w->n->message_id)) {
 		add_field(h, "In-Reply-To: ", w->n->message_id, "");
 		add_field(h, "References: ", w->n->message_id, "");
@@ -255,7 +255,25 @@ begin_part(struct writer *w, const char *type, bool eight_bit)
 	buf_free(&b);
 }
 
+/* A date as RFC 5322 section 3.3 has it: the program never sets a locale, so the names are those of C. */
+static void
+add_date(struct buf *b, const char *field, time_t when)
+{
+	struct tm tm;
+	char text[64];
+
+	if (localtime_r(&when, &tm) != NULL && strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S %z", &tm) > 0)
+		buf_printf(b, "%s: %s\r\n", field, text);
+}
+
 /* ---- for a person ---- */
+
+/* In which state those are who are told of. */
+static enum rcpt_state
+told(const struct notice *n)
+{
+	return n->until != 0 ? RCPT_QUEUED : RCPT_FAILED;
+}
 
 static void
 put_failed(struct writer *w, struct buf *b)
@@ -263,7 +281,7 @@ put_failed(struct writer *w, struct buf *b)
 	const struct envelope *e = w->n->envelope;
 
 	for (size_t i = 0; i < e->count; i++)
-		if (e->rcpt[i].state == RCPT_FAILED) {
+		if (e->rcpt[i].state == told(w->n)) {
 			add_printable(b, COLUMNS, e->rcpt[i].path, INDENT);
 			put_buf(w, b);
 		}
@@ -277,13 +295,20 @@ put_words(struct writer *w, const char *returned)
 	static const char greeting[] = "This is sendmail-submit on";
 	const struct envelope *e = w->n->envelope;
 	size_t done = envelope_count(e, RCPT_DONE);
-	bool named = envelope_count(e, RCPT_FAILED) + e->bads > 0;
+	bool named = envelope_count(e, told(w->n)) + e->bads > 0;
 	struct buf b = {0};
 
 	begin_part(w, "text/plain; charset=us-ascii", false);
 	buf_puts(&b, greeting);
 	add_printable(&b, strlen(greeting), w->n->reporting_mta, "");
-	buf_printf(&b, ".\r\n\r\nYour message could not be sent%s", named ? " to:\r\n" : ".");
+	buf_puts(&b, ".\r\n\r\n");
+	if (strcmp(w->n->to, e->sender) != 0) {
+		buf_puts(&b, "The sender of a message cannot be told what became of it:");
+		add_printable(&b, COLUMNS, e->sender, INDENT);
+		buf_puts(&b, "\r\n\r\nThe");
+	} else
+		buf_puts(&b, "Your");
+	buf_printf(&b, " message could not be sent%s%s", w->n->until != 0 ? " yet" : "", named ? " to:\r\n" : ".");
 	put_failed(w, &b);
 	if (done > 0)
 		buf_printf(&b, "\r\n\r\nIt was sent to the other recipients (%zu): they need not get it again.", done);
@@ -291,7 +316,11 @@ put_words(struct writer *w, const char *returned)
 		buf_puts(&b, "\r\n\r\nThe reason:\r\n");
 		add_lines(&b, w->n->text);
 	}
-	buf_printf(&b, "\r\n\r\nIt is not tried again from here.%s\r\n", returned);
+	if (w->n->until != 0)
+		add_date(&b, "\r\n\r\nYou need not send it again. It is tried until", w->n->until);
+	else
+		buf_puts(&b, "\r\n\r\nIt is not tried again from here.");
+	buf_printf(&b, "%s\r\n", returned);
 	put_buf(w, &b);
 	buf_free(&b);
 }
@@ -351,17 +380,6 @@ add_value(struct buf *b, const char *before, const char *value)
 	buf_puts(b, "\r\n");
 }
 
-/* A date as RFC 5322 section 3.3 has it: the program never sets a locale, so the names are those of C. */
-static void
-add_date(struct buf *b, const char *field, time_t when)
-{
-	struct tm tm;
-	char text[64];
-
-	if (localtime_r(&when, &tm) != NULL && strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S %z", &tm) > 0)
-		buf_printf(b, "%s: %s\r\n", field, text);
-}
-
 static void
 add_recipient(struct buf *b, const struct notice *n, const struct recipient *r)
 {
@@ -373,7 +391,10 @@ add_recipient(struct buf *b, const struct notice *n, const struct recipient *r)
 	if (r->original != NULL)
 		add_address(b, "Original-Recipient", r->original);
 	add_address(b, "Final-Recipient", r->path);
-	buf_printf(b, "Action: failed\r\nStatus: %s\r\n", outcome_enhanced(o));
+	if (n->until != 0)	/* whatever was said of it, it is not for good (RFC 3464 section 2.3.4) */
+		buf_printf(b, "Action: delayed\r\nStatus: 4%s\r\n", outcome_enhanced(o) + 1);
+	else
+		buf_printf(b, "Action: failed\r\nStatus: %s\r\n", outcome_enhanced(o));
 	if (o->code != 0 && n->remote_mta != NULL)
 		add_value(b, "Remote-MTA: dns; ", n->remote_mta);
 	if (o->code != 0) {
@@ -383,6 +404,8 @@ add_recipient(struct buf *b, const struct notice *n, const struct recipient *r)
 	}
 	if (o->stage >= STAGE_LOOKUP)
 		add_date(b, "Last-Attempt-Date", n->now);
+	if (n->until != 0)
+		add_date(b, "Will-Retry-Until", n->until);
 }
 
 static void
@@ -397,7 +420,7 @@ put_status(struct writer *w)
 	add_value(&b, "Reporting-MTA: dns; ", w->n->reporting_mta);
 	add_date(&b, "Arrival-Date", w->n->arrival);
 	for (size_t i = 0; i < e->count; i++)
-		if (e->rcpt[i].state == RCPT_FAILED) {
+		if (e->rcpt[i].state == told(w->n)) {
 			add_recipient(&b, w->n, &e->rcpt[i]);
 			put_buf(w, &b);
 		}
@@ -475,7 +498,7 @@ returns_body(const struct notice *n, const struct message *about)
 	const struct envelope *e = n->envelope;
 	bool asked = e->ret != NULL && strcmp(e->ret, "FULL") == 0;
 
-	if (e->requiretls || (e->ret != NULL && !asked) || (n->run != NULL && would_fail_again(n->run, asked)))
+	if (n->until != 0 || e->requiretls || (e->ret != NULL && !asked) || (n->run != NULL && would_fail_again(n->run, asked)))
 		return false;
 	for (size_t i = 0; i < e->count; i++)
 		if (e->rcpt[i].fate != NULL && would_fail_again(e->rcpt[i].fate, asked))
@@ -513,7 +536,7 @@ make_boundary(struct writer *w)
 static void
 make(struct writer *w)
 {
-	bool report = envelope_count(w->n->envelope, RCPT_FAILED) > 0, returned = choose_returned(w);
+	bool report = envelope_count(w->n->envelope, told(w->n)) > 0, returned = choose_returned(w);
 	struct buf end = {0};
 
 	make_boundary(w);
@@ -592,12 +615,26 @@ is_answer(const struct field *f)
 }
 
 bool
-notice_wanted(const struct envelope *e, const struct message *about)
+notice_may(const struct envelope *e, const struct message *about)
 {
-	if (e->sender == NULL || e->sender[0] == '\0' || (e->notify != 0 && (e->notify & DSN_FAILURE) == 0))
+	if (e->sender == NULL || e->sender[0] == '\0')
 		return false;
 	for (size_t i = 0; i < about->header.count; i++)
 		if (is_answer(&about->header.field[i]))
 			return false;
 	return true;
+}
+
+bool
+notice_asked(const struct envelope *e, size_t i, unsigned event)
+{
+	unsigned notify = e->rcpt[i].notify != 0 ? e->rcpt[i].notify : e->notify;
+
+	return notify == 0 || (notify & event) != 0;
+}
+
+bool
+notice_wanted(const struct envelope *e, const struct message *about)
+{
+	return (e->notify == 0 || (e->notify & DSN_FAILURE) != 0) && notice_may(e, about);
 }

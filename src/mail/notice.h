@@ -13,7 +13,7 @@
 
 /* What there is to tell: all borrowed. */
 struct notice {
-	const char *to;			/* whom: the envelope sender of the message that failed; not empty, checked */
+	const char *to;			/* whom: the envelope sender of the message that failed, or who is told in his place; not empty, checked */
 	const char *from;		/* mailbox for From: MAILER-DAEMON@example.com; checked */
 	const char *reporting_mta;	/* this host's name, as in EHLO */
 	const char *remote_mta;		/* the smarthost, or NULL where none was reached */
@@ -21,6 +21,7 @@ struct notice {
 	const struct outcome *run;	/* what became of the message as a whole, and of the failed recipients without a fate. Status 0 or NULL: nothing */
 	const char *message_id;		/* of the message, with its angle brackets, or "" */
 	const char *text;		/* what would have stood on stderr: lines of printable ASCII ended by \n; "": nothing */
+	time_t until;			/* 0; else it has not failed: RCPT_QUEUED are told that it takes long, and until when it is tried */
 	time_t arrival;
 	time_t now;
 };
@@ -46,5 +47,9 @@ int notice_make(struct message *m, const struct notice *n, struct message *about
  * cron and the like send (auto-generated) is to be told of.
  */
 bool notice_wanted(const struct envelope *e, const struct message *about);
+
+/* The two parts of that: whether anybody may be told of it at all, and whether of recipient i and that event (enum dsn_notify), by his own NOTIFY or the envelope's. */
+bool notice_may(const struct envelope *e, const struct message *about);
+bool notice_asked(const struct envelope *e, size_t i, unsigned event);
 
 #endif

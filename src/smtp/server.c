@@ -18,6 +18,8 @@
 #include "smtp/server.h"
 #include "smtp/verdict.h"
 
+#define STORE_MS	60000	/* milliseconds for which a smarthost that could not be reached is not asked again: the caller would wait each time */
+
 struct server {
 	const struct server_setup *setup;
 	struct intake *in;
@@ -32,6 +34,9 @@ struct server {
 	struct outcome reading;		/* what became of that */
 	bool basic;			/* HELO, not EHLO: the caller has no way to ask for SMTPUTF8 */
 	bool begun;			/* MAIL was taken */
+	bool stored;			/* the message goes into the queue */
+	struct outcome unreachable;	/* why; status 0: it was to from the start */
+	msec store_until;		/* until then the smarthost is not asked again */
 	bool sender_refused;			/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
 	size_t asked;			/* RCPT that were not refused for their form */
 	size_t bad;
@@ -156,8 +161,34 @@ finish(struct server *s)
 	envelope_free(&s->envelope);
 	free(s->envid);
 	s->envid = NULL;
-	s->begun = false;
+	s->begun = s->stored = false;
 	s->asked = 0;
+}
+
+/* The smarthost cannot be reached (any more), which is no verdict: with a queue the transaction goes on without it. Whoever was taken is taken. */
+static bool
+goes_on(struct server *s, const struct outcome *o)
+{
+	if (s->setup->keep == NULL || (o->stage >= STAGE_MAIL && o->code != 0 && o->code != 421) || !outcome_keeps(o))
+		return false;
+	s->stored = true;
+	s->unreachable = *o;
+	s->store_until = clock_now() + STORE_MS;
+	if (s->result.tries == 0)
+		submit_give_up(&s->result, o);
+	relay_reset(&s->relay);
+	return true;
+}
+
+static int
+store(struct server *s, struct outcome *o)
+{
+	for (size_t i = 0; i < s->envelope.count; i++)
+		if (s->envelope.rcpt[i].state == RCPT_PENDING)
+			s->envelope.rcpt[i].state = RCPT_TAKEN;	/* a try that failed has given them back */
+	for (size_t i = 0; i < s->envelope.count; i++)	/* MAIL need not have asked for what an alias needs */
+		s->envelope.utf8 = s->envelope.utf8 || (s->envelope.rcpt[i].state == RCPT_TAKEN && address_is_utf8(s->envelope.rcpt[i].path));
+	return s->setup->keep(s->setup->arg, &s->result, &s->envelope, &s->message, &s->unreachable, o);
 }
 
 /* The caller gives it up. Where the session ends with it, nobody waits for the smarthost. */
@@ -169,7 +200,7 @@ drop(struct server *s)
 		forget_message(s);
 	if (!s->begun)
 		return;
-	if (!s->over)
+	if (!s->over && !s->stored)
 		relay_reset(&s->relay);
 	s->result.word = "dropped";
 	finish(s);
@@ -184,6 +215,20 @@ fail_transaction(struct server *s, const struct outcome *o, const char *bad_addr
 	finish(s);
 }
 
+/* The answer to a message that was taken. */
+static void
+answer_end(struct server *s)
+{
+	char text[80];
+
+	if (!s->stored) {
+		answer_success(s, "2.0.0");
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "In the queue as %s", s->result.queue_id);
+	reply(s, 250, "2.0.0", text);
+}
+
 /* The message is whole: repaired, sent, answered. */
 static void
 end_message(struct server *s)
@@ -196,14 +241,16 @@ end_message(struct server *s)
 	if (status == 0)
 		status = outgoing_repair(&s->message, &s->envelope, s->setup->config, s->setup->host, "", o);	/* the user who runs us is not the one who writes */
 	outgoing_message_id(&s->message, s->result.message_id, sizeof(s->result.message_id));
-	if (status == 0)
-		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o);
-	else
+	if (status == -1 && !s->stored)
 		relay_reset(&s->relay);
+	else if (status == 0 && !s->stored)
+		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o) == -1 && !goes_on(s, o) ? -1 : 0;
+	if (status == 0 && s->stored)
+		status = store(s, o);
 	if (status == -1)
 		fail_transaction(s, o, "5.6.0");
 	else {
-		answer_success(s, "2.0.0");
+		answer_end(s);
 		finish(s);
 	}
 	message_free(&s->message);
@@ -257,11 +304,16 @@ begin_transaction(struct server *s, struct path_command *p)
 		s->envelope.ret = p->ret;
 		s->envelope.envid = s->envid = p->envid;
 		p->envid = NULL;
-		if (relay_mail(&s->relay, &s->result, &s->envelope, p->size, p->eight_bit, &o) == 0) {
-			s->begun = true;
+		s->stored = s->setup->keep != NULL && (s->setup->store || clock_now() < s->store_until);
+		if (s->setup->store)
+			s->unreachable = o;
+		s->begun = s->stored || relay_mail(&s->relay, &s->result, &s->envelope, p->size, p->eight_bit, &o) == 0 || goes_on(s, &o);
+		if (s->begun && s->stored)
+			reply(s, 250, "2.1.0", "Sender taken");
+		else if (s->begun)
 			answer_success(s, "2.1.0");
+		if (s->begun)
 			return;
-		}
 	} else if (s->envelope.sender == NULL)
 		s->envelope.sender = mem_dup("");
 	fail_transaction(s, &o, "5.1.7");
@@ -323,11 +375,18 @@ ask_recipients(struct server *s, size_t first, const struct path_command *p)
 			envelope_fail(e, i, &refusal);
 		else if (r->state == RCPT_FAILED)
 			refusal = *r->fate;
-		else
-			(void)relay_rcpt(&s->relay, &s->result, e, i, &refusal);
+		else if (s->stored)
+			r->state = RCPT_TAKEN;
+		else if (relay_rcpt(&s->relay, &s->result, e, i, &refusal) == -1 && goes_on(s, &refusal)) {
+			refusal = (struct outcome){0};
+			envelope_revive(e, i, RCPT_TAKEN);
+		}
 	}
 	if (refusal.status == 0) {
-		answer_success(s, "2.1.5");
+		if (s->stored)
+			reply(s, 250, "2.1.5", "Recipient taken");
+		else
+			answer_success(s, "2.1.5");
 		return;
 	}
 	take_back(s, first, &refusal);
@@ -390,7 +449,7 @@ static void
 begin_message(struct server *s)
 {
 	s->reading = (struct outcome){0};
-	s->reader = message_begin(&s->message, false, NULL, &s->reading);
+	s->reader = message_begin(&s->message, false, s->setup->directory, &s->reading);
 }
 
 static void

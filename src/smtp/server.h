@@ -1,6 +1,6 @@
 /*
  * The other side of the dialogue: SMTP on standard input and output (-bs; CONTRACT section 3a). A live relay, not a store: MAIL, RCPT and the end of the message are
- * answered with the smarthost's own verdicts. One caller, one connection to the smarthost, any number of messages.
+ * answered with the smarthost's own verdicts. Only where it cannot be reached, and there is a queue, the message is taken into that. One caller, one connection to the smarthost, any number of messages.
  *
  * RFC 5321 (commands and replies), 1870 SIZE, 2034 enhanced codes, 2920 PIPELINING, 3030 CHUNKING, 3461 DSN, 6152 8BITMIME, 6531 SMTPUTF8.
  */
@@ -23,6 +23,10 @@ struct server_setup {
 	const char *host;		/* this host's name */
 	bool requiretls;
 	struct trace *trace;
+	const char *directory;		/* where a large body is kept first, or NULL */
+	bool store;			/* all messages are to be kept, and the smarthost is not asked */
+	/* Keeps m for those recipients of e that are RCPT_TAKEN, who end RCPT_QUEUED; error: what befell it so far. -1: o. NULL: there is no queue. */
+	int (*keep)(void *arg, struct result *r, struct envelope *e, struct message *m, const struct outcome *error, struct outcome *o);
 	void (*finished)(void *arg, struct result *r);	/* a transaction has come to its end: r is for the log */
 	void *arg;
 };

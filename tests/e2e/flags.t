@@ -156,7 +156,10 @@ refused([$_, 'x@example.org'], qr/-\Q@{[substr $_, 1, 1]}\E/) for qw(-a -E -g -H
 refused(['-bd', 'x@example.org'], qr/-bd.*no daemon.*Remedy: /);
 refused(['-bD'], qr/-bD.*no daemon/);
 refused(['-bv'], qr/neither -t nor a recipient/);
-refused([$_], qr/queue/) for qw(-q -q15m -qf -qI1 -qRx -qSx);
+check "$_ without a queue", argv => [$_], exit => 78, err => [qr/there is no queue: queue is not set.*Remedy: /], log => {status => 'failed', stage => 'config'}, sent => 0
+    for qw(-q -q15m -qf -qI1 -qRx -qSx);
+refused(['-q15x'], qr/a time such as 15m/);
+refused(['-q', 'x@example.org'], qr/no recipients/);
 refused(['-t', '-i', '-q'], qr/first argument/);
 refused(['-tiq'], qr/-q/);
 refused(['-t', $_], qr/\Q$_\E/) for qw(--version --help --check --nonsense --json);

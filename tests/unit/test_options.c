@@ -80,13 +80,55 @@ accepted(void **state)
 	}
 }
 
+/* The modes of the queue, which act at the head of the line alone. */
+static void
+queue_modes(void **state)
+{
+	static const struct { const char *args[ARGS]; enum mode mode; long interval; char match, steer; const char *text; } rows[] = {
+		{{"-q"}, MODE_RUN, 0, 0, 0, NULL}, {{"-qf"}, MODE_RUN, 0, 0, 0, NULL}, {{"-q15m"}, MODE_RUN, 900, 0, 0, NULL}, {{"-q1h30m", "-v"}, MODE_RUN, 5400, 0, 0, NULL},
+		{{"-qIab"}, MODE_RUN, 0, 'I', 0, "ab"}, {{"-qR@x"}, MODE_RUN, 0, 'R', 0, "@x"}, {{"-qSroot"}, MODE_RUN, 0, 'S', 0, "root"},
+		{{"--queue-remove", "1a"}, MODE_STEER, 0, 0, 'r', "1a"}, {{"--queue-hold", "1a"}, MODE_STEER, 0, 0, 'h', "1a"},
+		{{"--queue-release", "1a"}, MODE_STEER, 0, 0, 'l', "1a"}, {{"--queue-show", "1a"}, MODE_STEER, 0, 0, 's', "1a"}, {{"-bp"}, MODE_LIST, 0, 0, 0, NULL},
+	};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		struct options opt;
+
+		assert_int_equal(parse(&opt, rows[k].args), 0);
+		assert_int_equal(opt.mode, rows[k].mode);
+		assert_int_equal(opt.interval, rows[k].interval);
+		assert_int_equal(opt.match, rows[k].match);
+		assert_int_equal(opt.steer, rows[k].steer);
+		if (rows[k].text != NULL)
+			assert_string_equal(opt.match_text, rows[k].text);
+	}
+}
+
+static void
+deliveries(void **state)
+{
+	static const struct { const char *args[ARGS]; enum delivery_mode mode; } rows[] = {
+		{{"b@y"}, DELIVERY_DEFAULT}, {{"-odi", "b@y"}, DELIVERY_INTERACTIVE}, {{"-odb", "b@y"}, DELIVERY_BACKGROUND}, {{"-odq", "b@y"}, DELIVERY_QUEUE},
+		{{"-odb", "-odi", "b@y"}, DELIVERY_INTERACTIVE}, {{"-OdeliveryMODE=queue", "b@y"}, DELIVERY_QUEUE}, {{"-odx", "b@y"}, DELIVERY_DEFAULT},
+	};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		struct options opt;
+
+		assert_int_equal(parse(&opt, rows[k].args), 0);
+		assert_int_equal(opt.delivery, rows[k].mode);
+	}
+}
+
 static void
 refused(void **state)
 {
 	static const char *const rows[][ARGS] = {
 		{NULL}, {"-i"}, {"-f"}, {"-t", "-f"}, {"-Z", "b@y"}, {"-tZ"}, {"-k"}, {"-bt"}, {"-be", "b@y"}, {"-bP"}, {"-bh"}, {"-bd"}, {"-bD"},
-		{"-bv"}, {"-b", ""}, {"-bmm", "b@y"}, {"-q"}, {"-q15m"}, {"-t", "-q"}, {"-qRfoo"}, {"-t", "--version"}, {"-t", "--help"},
-		{"--check"}, {"--queue-remove", "x"}, {"--versionx"}, {"-N", "sometimes", "b@y"}, {"-N", "never,success", "b@y"}, {"-N", "", "b@y"},
+		{"-bv"}, {"-b", ""}, {"-bmm", "b@y"}, {"-q", "-t"}, {"-q15x"}, {"-t", "-q"}, {"-qR"}, {"-q5m", "b@y"}, {"--queue-hold"}, {"--queue-show", "x", "b@y"}, {"-t", "--version"}, {"-t", "--help"},
+		{"--check"}, {"-t", "--queue-remove", "x"}, {"--json"}, {"--versionx"}, {"-N", "sometimes", "b@y"}, {"-N", "never,success", "b@y"}, {"-N", "", "b@y"},
 		{"-N", "success,", "b@y"}, {"-R", "half", "b@y"}, {"-V", "", "b@y"}, {"-V", "a\nb", "b@y"}, {"-B", "BINARY", "b@y"}, {"-H", "b@y"},
 	};
 
@@ -160,7 +202,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(accepted), cmocka_unit_test(refused), cmocka_unit_test(dsn), cmocka_unit_test(modes),
+		cmocka_unit_test(accepted), cmocka_unit_test(queue_modes), cmocka_unit_test(deliveries), cmocka_unit_test(refused), cmocka_unit_test(dsn), cmocka_unit_test(modes),
 		cmocka_unit_test(error_modes_and_requiretls),
 	};
 

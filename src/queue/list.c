@@ -1,0 +1,191 @@
+/*
+ * What there is in the queue. See list.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "printable.h"
+#include "queue/list.h"
+
+/* "2d3h", "5m", "40s". */
+static void
+add_duration(struct buf *out, time_t seconds)
+{
+	static const struct { char unit; time_t seconds; } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+	size_t said = 0;
+
+	if (seconds <= 0)
+		buf_puts(out, "0s");
+	for (size_t i = 0; i < 4 && said < 2 && seconds > 0; i++)
+		if (seconds >= units[i].seconds) {
+			buf_printf(out, "%lld%c", (long long)(seconds / units[i].seconds), units[i].unit);
+			seconds %= units[i].seconds;
+			said++;
+		} else if (said > 0)
+			break;
+}
+
+static void
+add_error(struct buf *out, const struct outcome *o)
+{
+	printable_add(out, o->what, strlen(o->what), sizeof(o->what));
+	if (o->why[0] != '\0') {
+		buf_puts(out, ": ");
+		printable_add(out, o->why, strlen(o->why), sizeof(o->why));
+	}
+}
+
+static const char *
+state_word(enum spool_state state)
+{
+	return state == SPOOL_DONE ? "sent" : state == SPOOL_PENDING ? "waiting" : "failed";
+}
+
+/* ---- for people ---- */
+
+static void
+add_text(struct buf *out, const struct spool_item *item, bool busy, time_t now)
+{
+	const struct envelope *e = &item->envelope;
+
+	buf_printf(out, "%s  %llu octets  ", item->id, (unsigned long long)item->size);
+	add_duration(out, now - item->created);
+	buf_puts(out, " old  <");
+	printable_add(out, e->sender, strlen(e->sender), 512);
+	buf_puts(out, ">  ");
+	if (busy)
+		buf_puts(out, "is being sent");
+	else if (item->held)
+		buf_puts(out, "held");
+	else if (item->next <= now)
+		buf_puts(out, "due now");
+	else {
+		buf_puts(out, "next in ");
+		add_duration(out, item->next - now);
+	}
+	buf_putc(out, '\n');
+	if (item->error.status != 0) {
+		buf_puts(out, "    ");
+		add_error(out, &item->error);
+		buf_putc(out, '\n');
+	}
+	for (size_t i = 0; i < e->count; i++) {
+		buf_puts(out, "    ");
+		printable_add(out, e->rcpt[i].path, strlen(e->rcpt[i].path), 512);
+		if (item->state[i] != SPOOL_PENDING)
+			buf_printf(out, " (%s)", state_word(item->state[i]));
+		buf_putc(out, '\n');
+		if (e->rcpt[i].fate != NULL) {
+			buf_puts(out, "        ");
+			add_error(out, e->rcpt[i].fate);
+			buf_putc(out, '\n');
+		}
+	}
+}
+
+/* ---- for programs ---- */
+
+static void
+add_string(struct buf *out, const char *s)
+{
+	buf_putc(out, '"');
+	for (; *s != '\0'; s++)
+		if (*s == '"' || *s == '\\')
+			buf_printf(out, "\\%c", *s);
+		else if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			buf_printf(out, "\\u%04x", (unsigned char)*s);
+		else
+			buf_putc(out, *s);
+	buf_putc(out, '"');
+}
+
+static void
+add_member(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, ",\"%s\":", name);
+	add_string(out, value);
+}
+
+static void
+add_json_error(struct buf *out, const struct outcome *o)
+{
+	struct buf text = {0};
+
+	if (o == NULL || o->status == 0)
+		return;
+	add_error(&text, o);
+	add_member(out, "error", buf_str(&text));
+	buf_free(&text);
+}
+
+static void
+add_json(struct buf *out, const struct spool_item *item, bool busy, time_t now)
+{
+	const struct envelope *e = &item->envelope;
+
+	buf_printf(out, "{\"id\":\"%s\",\"size\":%llu,\"created\":%lld,\"age\":%lld,\"next\":%lld,\"attempts\":%u,\"held\":%s,\"sending\":%s", item->id,
+	    (unsigned long long)item->size, (long long)item->created, (long long)(now - item->created), (long long)item->next, item->attempts,
+	    item->held ? "true" : "false", busy ? "true" : "false");
+	add_member(out, "sender", e->sender);
+	add_json_error(out, &item->error);
+	buf_puts(out, ",\"recipients\":[");
+	for (size_t i = 0; i < e->count; i++) {
+		buf_puts(out, i == 0 ? "{\"address\":" : ",{\"address\":");
+		add_string(out, e->rcpt[i].path);
+		add_member(out, "state", state_word(item->state[i]));
+		add_json_error(out, e->rcpt[i].fate);
+		buf_putc(out, '}');
+	}
+	buf_puts(out, "]}");
+}
+
+/* A file that cannot be used is shown, too. */
+static void
+add_broken(struct buf *out, const char *id, const struct outcome *o, bool json)
+{
+	if (json)
+		buf_printf(out, "{\"id\":\"%s\"", id);
+	else
+		buf_printf(out, "%s  ", id);
+	if (json)
+		add_json_error(out, o);
+	else
+		add_error(out, o);
+	buf_puts(out, json ? "}" : "\n");
+}
+
+int
+list_queue(struct buf *out, struct spool *s, bool json, time_t older, size_t *shown, struct outcome *o)
+{
+	time_t now = time(NULL);
+	char **ids;
+	size_t n;
+
+	*shown = 0;
+	if (spool_list(s, &ids, &n, o) == -1)
+		return -1;
+	buf_puts(out, json ? "[" : "");
+	for (size_t i = 0; i < n; i++) {
+		struct spool_item item;
+		struct outcome why;
+		bool busy;
+		enum spool_answer answer = spool_look(s, ids[i], &item, &busy, &why);
+
+		if (answer == SPOOL_BROKEN || (answer == SPOOL_OK && now - item.created >= older)) {
+			if (json && *shown > 0)
+				buf_puts(out, ",\n");
+			if (answer == SPOOL_BROKEN)
+				add_broken(out, ids[i], &why, json);
+			else if (json)
+				add_json(out, &item, busy, now);
+			else
+				add_text(out, &item, busy, now);
+			++*shown;
+		}
+		if (answer == SPOOL_OK)
+			spool_item_close(&item);
+		free(ids[i]);
+	}
+	free(ids);
+	buf_puts(out, json ? "]\n" : "");
+	return 0;
+}

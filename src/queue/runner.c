@@ -1,0 +1,303 @@
+/*
+ * Sends what is due in the queue. See runner.h.
+ */
+#include <sys/wait.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+#include "mem.h"
+#include "queue/attempt.h"
+#include "queue/runner.h"
+#include "queue/schedule.h"
+#include "queue/spool.h"
+#include "queue/turn.h"
+#include "submit.h"
+
+/* One run. */
+struct runner {
+	const struct runner_setup *setup;
+	struct runner_result *res;
+	struct spool spool;
+	struct submission submission;
+	int turn;		/* the file "runner" */
+	bool all;		/* also what is not due yet */
+	char match;		/* as in setup */
+	char **seen;		/* what was tried, or found broken: once in a run, whatever becomes of its file */
+	size_t seens;
+};
+
+/* ---- which ---- */
+
+static bool
+matches(const struct runner *r, const struct spool_item *item)
+{
+	const struct envelope *e = &item->envelope;
+	const char *text = r->setup->match_text;
+	bool found = false;
+
+	switch (r->match) {
+	case 'I':
+		return strstr(item->id, text) != NULL;
+	case 'S':
+		return strcasestr(e->sender, text) != NULL;
+	case 'R':
+		for (size_t i = 0; i < e->count; i++)
+			found = found || (item->state[i] == SPOOL_PENDING && strcasestr(e->rcpt[i].path, text) != NULL);
+		return found;
+	default:
+		return true;
+	}
+}
+
+static bool
+is_time(const struct runner *r, time_t next, bool held)
+{
+	return !held && (r->all || schedule_is_due(next, time(NULL)));
+}
+
+static void
+remember(struct runner *r, const char *id)
+{
+	r->seen = mem_grow(r->seen, r->seens + 1, sizeof(*r->seen));
+	r->seen[r->seens++] = mem_dup(id);
+}
+
+static void
+try(struct runner *r, struct spool_item *item)
+{
+	const struct runner_setup *setup = r->setup;
+	struct attempt a = {
+		.config = setup->config, .aliases = setup->aliases, .host = setup->host, .trace = setup->trace, .spool = &r->spool, .submission = &r->submission,
+	};
+	struct outcome o;
+
+	r->res->tried++;
+	if (attempt_item(&a, item, &o) == -1)
+		r->res->trouble = o;
+}
+
+/* One message of the list. */
+static void
+consider(struct runner *r, const char *id)
+{
+	struct spool_item item;
+	struct outcome why;
+	enum spool_answer answer = spool_get(&r->spool, id, true, &item, &why);
+
+	if (answer == SPOOL_BROKEN) {
+		remember(r, id);
+		if (!r->setup->woken)
+			attempt_log_trouble(id, &why);
+	}
+	if (answer != SPOOL_OK)
+		return;
+	if (is_time(r, item.next, item.held) && matches(r, &item)) {
+		remember(r, id);
+		try(r, &item);
+	}
+	spool_item_close(&item);
+}
+
+static bool
+is_stopped(const struct runner *r)
+{
+	return r->setup->stopped != NULL && r->setup->stopped();
+}
+
+/* A message that may be tried now, and when a smarthost was last asked for it. */
+struct candidate {
+	char *id;
+	time_t asked;
+};
+
+/* That of whom none was asked for longest comes first: whatever may hold a run up is not in the way of the same messages each time. */
+static int
+compare(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return x->asked != y->asked ? (x->asked < y->asked ? -1 : 1) : strcmp(x->id, y->id);
+}
+
+/* What of the list may be tried, before all of it is read; the rest of the list is freed. */
+static struct candidate *
+choose(const struct runner *r, char **ids, size_t n, size_t *chosen)
+{
+	struct candidate *list = mem_grow(NULL, n + 1, sizeof(*list));
+
+	*chosen = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct spool_item head = {0};
+		bool known = r->seens > 0 && bsearch(&ids[i], r->seen, r->seens, sizeof(*r->seen), spool_compare) != NULL;
+
+		if (known || (spool_peek(&r->spool, ids[i], &head) && !is_time(r, head.next, head.held)))
+			free(ids[i]);
+		else
+			list[(*chosen)++] = (struct candidate){.id = ids[i], .asked = head.asked};
+	}
+	if (*chosen > 0)
+		qsort(list, *chosen, sizeof(*list), compare);
+	return list;
+}
+
+/* One pass over all there is. The number of messages that were tried, or -1. */
+static ptrdiff_t
+pass(struct runner *r, struct outcome *o)
+{
+	size_t n, chosen, before = r->res->tried;
+	struct candidate *list;
+	char **ids;
+
+	if (spool_list(&r->spool, &ids, &n, o) == -1)
+		return -1;
+	if (r->seens > 0)
+		qsort(r->seen, r->seens, sizeof(*r->seen), spool_compare);
+	list = choose(r, ids, n, &chosen);
+	free(ids);
+	for (size_t i = 0; i < chosen; i++) {
+		if (!is_stopped(r))
+			consider(r, list[i].id);
+		free(list[i].id);
+	}
+	free(list);
+	return (ptrdiff_t)(r->res->tried - before);
+}
+
+/* Until nothing is due: what is not due yet is for the first pass alone. */
+static int
+run_all(struct runner *r, struct outcome *o)
+{
+	ptrdiff_t n;
+
+	do {
+		n = pass(r, o);
+		r->all = false;
+	} while (n > 0 && !is_stopped(r));
+	return n == -1 ? -1 : 0;
+}
+
+/* ---- one run at a time ---- */
+
+static void
+forget_seen(struct runner *r)
+{
+	while (r->seens > 0)
+		free(r->seen[--r->seens]);
+}
+
+/* For those who asked meanwhile. A person who did may know that the smarthost is there again. */
+static void
+begin_anew(struct runner *r, bool all)
+{
+	r->match = '\0';
+	r->all = all;
+	if (all) {
+		forget_seen(r);
+		submission_end(&r->submission);
+		submission_begin(&r->submission, r->setup->config, r->setup->trace);
+	}
+}
+
+static int
+run_alone(struct runner *r, struct outcome *o)
+{
+	bool first = true;
+	int status = 0, turn = 0;
+
+	for (; status == 0 && (turn = turn_take(r->turn)) == 0; first = false) {
+		bool marked = true;
+		enum turn_request wanted = first && r->match != '\0' ? TURN_NONE : turn_accept(r->turn, &marked);	/* others come after the few that were asked for */
+
+		if (first)
+			r->all = r->all || wanted == TURN_ALL;
+		else
+			begin_anew(r, wanted == TURN_ALL);
+		status = run_all(r, o);
+		turn_give_back(r->turn);
+		if (status == -1 || !marked || is_stopped(r) || turn_wanted(r->turn) == TURN_NONE)
+			return status;
+	}
+	if (status == 0 && turn == -1)
+		return spool_failed(&r->spool, EX_CANTCREAT, "lock the file runner in", o);
+	r->res->elsewhere = status == 0 && first;
+	return status;
+}
+
+/* Only some were asked for: whoever runs now does not know which. */
+static int
+run_matched(struct runner *r, struct outcome *o)
+{
+	msec until = clock_now() + 1000 * (msec)r->setup->config->timeout;
+	struct timespec moment = {.tv_nsec = 100000000};
+	int status;
+
+	while ((status = run_alone(r, o)) == 0 && r->res->elsewhere && clock_now() < until) {
+		r->res->elsewhere = false;
+		(void)nanosleep(&moment, NULL);
+	}
+	if (status == 0 && r->res->elsewhere)
+		return outcome_set(o, EX_TEMPFAIL, STAGE_QUEUE, CAUSE_QUEUE_BUSY, "another run of it goes on", "cannot run the queue %s", r->setup->config->queue);
+	return status;
+}
+
+int
+runner_run(const struct runner_setup *setup, struct runner_result *res, struct outcome *o)
+{
+	struct runner r = {.setup = setup, .res = res, .turn = -1, .all = setup->all || setup->match != '\0', .match = setup->match};
+	int status = -1;
+
+	*res = (struct runner_result){0};
+	if (spool_open(&r.spool, setup->config->queue, o) == -1)
+		return -1;
+	if (r.spool.foreign)
+		(void)outcome_set(o, EX_NOPERM, STAGE_QUEUE, CAUSE_QUEUE_FOREIGN, "it belongs to another user", "cannot run the queue %s", setup->config->queue);
+	else
+		r.turn = spool_open_runner(&r.spool, o);
+	if (r.turn != -1) {
+		if (setup->match == '\0')
+			turn_ask(&r.spool, setup->all ? TURN_ALL : TURN_DUE);
+		submission_begin(&r.submission, setup->config, setup->trace);
+		status = setup->match != '\0' ? run_matched(&r, o) : run_alone(&r, o);
+		submission_end(&r.submission);
+	}
+	forget_seen(&r);
+	free(r.seen);
+	if (r.turn != -1)
+		(void)close(r.turn);
+	spool_close(&r.spool);
+	return status;
+}
+
+int
+runner_detach(void (*run)(void *), void *arg)
+{
+	pid_t pid = fork();
+	int null, status;
+
+	if (pid == -1)
+		return -1;
+	if (pid > 0) {
+		while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+			;
+		return 0;
+	}
+	pid = fork();	/* so that it is nobody's child */
+	if (pid != 0)
+		_exit(pid == -1 ? EX_OSERR : 0);
+	(void)setsid();
+	null = open("/dev/null", O_RDWR);
+	if (null == -1)
+		null = open("/", O_RDONLY);	/* in a bare chroot: nothing can be read from it or written to it */
+	for (int fd = 0; fd <= 2; fd++)
+		if (null == -1 || dup2(null, fd) == -1)
+			_exit(EX_OSERR);	/* rather than to hold what a caller waits for */
+	closefrom(3);
+	if (chdir("/") == 0)
+		run(arg);
+	_exit(0);
+}
