@@ -37,3 +37,13 @@ clock_share(msec deadline, size_t left)
 		share = SHARE_MIN;
 	return now + share < deadline ? now + share : deadline;
 }
+
+void
+clock_stamp(char *out, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (localtime_r(&now, &tm) == NULL || strftime(out, size, "%Y-%m-%dT%H:%M:%S%z", &tm) == 0)
+		out[0] = '\0';
+}

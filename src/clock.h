@@ -15,6 +15,9 @@ msec clock_now(void);
 /* What is left until the deadline as poll(2) takes it: 0 once it has passed, at most INT_MAX. */
 int clock_left(msec deadline);
 
+/* The time of day as logs have it, "2026-11-22T03:14:15+0000", or "" where it cannot be told. size: 40 octets are enough. */
+void clock_stamp(char *out, size_t size);
+
 /*
  * The time until which the first of left attempts in turn may take: all there is for the last, else its share of what is left, at least 10 s.
  */

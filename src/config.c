@@ -388,6 +388,7 @@ parser_new(void)
 		TEXT("timeout", take_duration),
 		TEXT("idle-timeout", take_duration),
 		TEXT("log", take_log),
+		TEXT("transcript", take_path),
 		TEXT("queue", take_path),
 		TEXT("queue-lifetime", take_duration),
 		CFG_INT_CB("queue-max-messages", 0, CFGF_NODEFAULT, take_bound),
@@ -568,6 +569,7 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	c->hostname = get(cfg, "hostname");
 	c->local_to = get(cfg, "local-to");
 	c->aliases = get(cfg, "aliases");
+	c->transcript = get(cfg, "transcript");
 	c->tls_session_cache = get(cfg, "tls-session-cache");
 	c->override_from = get_bool(cfg, "override-from", c->override_from);
 	c->encode_headers = get_bool(cfg, "encode-headers", c->encode_headers);

@@ -71,6 +71,7 @@ struct config {
 	unsigned idle_timeout;	/* seconds that the caller of -bs may be silent */
 	enum log_kind log;
 	char *log_file;
+	char *transcript;	/* a file that keeps the dialogues, or NULL */
 };
 
 /* What a flag, the environment and the caller's rights say about where to look. */

@@ -337,5 +337,6 @@ config_free(struct config *c)
 	free(c->tls_session_cache);
 	free(c->queue);
 	free(c->log_file);
+	free(c->transcript);
 	*c = (struct config){0};
 }

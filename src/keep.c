@@ -131,7 +131,7 @@ run_aside(void *arg)
 	struct runner_result res;
 	struct outcome o;
 
-	trace_init(&silent, -1);
+	trace_init(&silent, -1, k->config->transcript);
 	log_detach();
 	if (runner_run(&setup, &res, &o) == -1)
 		report_note(&o);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "log.h"
 #include "printable.h"
 #include "put.h"
@@ -98,13 +98,10 @@ static void
 to_fd(int fd, const struct buf *line)
 {
 	struct buf b = {0};
-	char stamp[40] = "";
-	time_t now = time(NULL);
-	struct tm tm;
+	char stamp[40];
 	ssize_t n;
 
-	if (localtime_r(&now, &tm) != NULL)
-		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S%z", &tm);
+	clock_stamp(stamp, sizeof(stamp));
 	buf_printf(&b, "%s %s[%ld]: %.*s\n", stamp, handle.tag, (long)getpid(), LOG_LINE_MAX, line->data);
 	if (handle.kind == LOG_TO_STDERR)
 		n = put(fd, b.data, b.len, LOG_WAIT) == -1 ? -1 : (ssize_t)b.len;
@@ -113,8 +110,7 @@ to_fd(int fd, const struct buf *line)
 			n = write(fd, b.data, b.len);
 		while (n == -1 && errno == EINTR);
 	if (n != (ssize_t)b.len)
-		(void)snprintf(handle.error, sizeof(handle.error), "cannot write the log %s: %s",
-		    handle.kind == LOG_TO_FILE ? handle.file : "to standard error", n == -1 ? strerror(errno) : "no room for a whole line");
+		log_remember("the log", handle.kind == LOG_TO_FILE ? handle.file : "to standard error", n == -1 ? strerror(errno) : "no room for a whole line");
 	buf_free(&b);
 }
 
@@ -124,7 +120,7 @@ to_file(const struct buf *line)
 	int fd = open(handle.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
 
 	if (fd == -1) {
-		(void)snprintf(handle.error, sizeof(handle.error), "cannot write the log %s: %s", handle.file, strerror(errno));
+		log_remember("the log", handle.file, strerror(errno));
 		return;
 	}
 	to_fd(fd, line);
@@ -145,6 +141,13 @@ log_write(int priority, const struct buf *line)
 		to_fd(STDERR_FILENO, line);
 		break;
 	}
+}
+
+void
+log_remember(const char *what, const char *where, const char *why)
+{
+	if (handle.error[0] == '\0')
+		(void)snprintf(handle.error, sizeof(handle.error), "cannot write %s %s: %s", what, where, why);
 }
 
 const char *

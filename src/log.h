@@ -26,7 +26,10 @@ void log_number(struct buf *line, const char *key, long long value);
 /* Writes the line, made by log_field(), within two seconds at the most. priority as syslog(3): LOG_INFO, LOG_ERR, ... */
 void log_write(int priority, const struct buf *line);
 
-/* Why the last line could not be written ("cannot write log file /x: No space left on device"), or NULL. */
+/* What of a run's traces could not be written: the log, or the transcript. Only a run that fails itself tells it, the first one. */
+void log_remember(const char *what, const char *where, const char *why);
+
+/* That ("cannot write the log /x: No space left on device"), or NULL. */
 const char *log_error(void);
 
 #endif

@@ -436,7 +436,7 @@ run(int argc, char **argv, const struct process *p)
 		(void)config_load(&d->config, &src, &config);
 		log_open(d->config.log, d->config.log_file, d->opt.log_tag);
 	}
-	trace_init(&d->trace, d->opt.verbose ? STDERR_FILENO : -1);
+	trace_init(&d->trace, d->opt.verbose ? STDERR_FILENO : -1, d->config.transcript);
 	d->keeper = (struct keeper){.config = &d->config, .options = &d->opt, .aliases = &d->aliases, .host = d->host, .trace = &d->trace};
 	if (o->status == 0 && d->opt.mode == MODE_RUN)
 		status = run_queue(d, &config);

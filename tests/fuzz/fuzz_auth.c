@@ -207,7 +207,7 @@ sign_in(struct attempt *a, uint8_t how, const uint8_t *p, size_t n)
 	a->peer = (struct peer){.fd = pair[1], .p = (const char *)p, .end = (const char *)p + n};
 	must(pthread_create(&thread, NULL, converse, &a->peer) == 0, "a thread");
 	stream_init(&s, pair[0], clock_now() + 10000);
-	trace_init(&trace, fd);
+	trace_init(&trace, fd, NULL);
 	a->r = auth_sign_in(&s, &a->host, &cap, &trace, a->mechanism, &a->o);
 	stream_close(&s);
 	must(pthread_join(thread, NULL) == 0, "an end");

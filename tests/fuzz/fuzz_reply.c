@@ -189,7 +189,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s->data = data + 1;
 	s->size = size - 1;
 	make(&e, &m, *data);
-	trace_init(&trace, fd);
+	trace_init(&trace, fd, NULL);
 	if (client_open(&client, &host, false, "c.example.com", clock_now() + 10000, &trace, &o) == 0) {
 		client.last = (*data & 64) != 0;
 		must(client_send(&client, &e, &m, &o) == 0 || (o.status != 0 && o.what[0] != '\0'), "a failure has a status and words");

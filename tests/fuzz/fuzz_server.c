@@ -345,7 +345,7 @@ converse(struct smart *s, const uint8_t *data, size_t size, bool cut, int *statu
 
 	if ((s->how & LIVE) == 0)
 		(void)outcome_set(&trouble, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "why\r\n250 ok", "what\n250 ok");
-	trace_init(&trace, -1);
+	trace_init(&trace, -1, NULL);
 	setup.in = cut ? open_cut(data, size) : open_whole(data, size);
 	setup.out = memfd_create("out", MFD_CLOEXEC);
 	*status = server_run(&setup, &transactions);

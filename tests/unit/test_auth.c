@@ -45,7 +45,7 @@ sign_in(struct attempt *a)
 
 	peer_start(&a->peer);
 	a->host.port = a->peer.port;
-	trace_init(&trace, fd);
+	trace_init(&trace, fd, NULL);
 	a->status = client_open(&a->client, &a->host, true, "client.example.com", clock_now() + PATIENCE, &trace, &a->o);
 	client_close(&a->client);
 	peer_stop(&a->peer);

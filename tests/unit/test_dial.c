@@ -189,7 +189,7 @@ go(struct dialed *d, const char *host, uint16_t port, long ms, struct outcome *o
 {
 	struct trace silent;
 
-	trace_init(&silent, -1);
+	trace_init(&silent, -1, NULL);
 	*o = (struct outcome){0};
 	return dial(d, host, port, 0, clock_now() + ms, &silent, o);
 }
@@ -203,7 +203,7 @@ go_traced(struct dialed *d, const char *host, uint16_t port, long ms, struct out
 	char *text = mem_alloc(65536);
 
 	assert_non_null(f);
-	trace_init(&t, fileno(f));
+	trace_init(&t, fileno(f), NULL);
 	*o = (struct outcome){0};
 	*r = dial(d, host, port, 0, clock_now() + ms, &t, o);
 	rewind(f);
@@ -439,7 +439,7 @@ test_deadline_of_the_race(void **state)
 		struct outcome o = {0};
 		struct trace none;
 
-		trace_init(&none, -1);
+		trace_init(&none, -1, NULL);
 		assert_int_equal(dial(&d, i == 0 ? "127.0.0.1" : "many.test", port, SHORT, clock_now() + 600000, &none, &o), -1);
 		assert_int_equal(o.cause, CAUSE_TIMEOUT);
 	}

@@ -1,7 +1,9 @@
 /*
  * Log lines and reports: no value from outside can make a field, a line, or reach a terminal unescaped.
  */
+#include <sys/stat.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,7 +133,7 @@ dialogue(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fd), 0);
-	trace_init(&t, fd[1]);
+	trace_init(&t, fd[1], NULL);
 	trace_line(&t, '<', "250 \033x\r", 7);
 	t.tls = true;
 	trace_line(&t, '>', "QUIT", 4);
@@ -144,9 +146,49 @@ dialogue(void **state)
 	assert_non_null(strstr(out, " tls   C: QUIT\n"));
 	assert_non_null(strstr(out, " tls   *  5\n"));
 	(void)close(fd[0]);
-	trace_init(&t, -1);
+	trace_init(&t, -1, NULL);
 	trace_line(&t, '<', "x", 1);
 	trace_line(NULL, '<', "x", 1);
+}
+
+/* Whole lines, each with the run that it is of; the file is for its owner alone. */
+static void
+transcript(void **state)
+{
+	char path[] = "/tmp/test-transcript-XXXXXX", out[800];
+	struct trace t, other;
+	struct stat st;
+	ssize_t n;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd != -1 && unlink(path) == 0);
+	(void)close(fd);
+	trace_init(&t, -1, path);
+	trace_init(&other, -1, path);
+	assert_int_equal(stat(path, &st), -1);	/* not before there is a line */
+	trace_line(&t, '>', "QUIT\n250 forged", 15);
+	trace_line(&other, '<', "221 Bye", 7);
+	trace_line(&t, '<', "221 Bye", 7);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, out, sizeof(out) - 1);
+	assert_true(n > 0 && fstat(fd, &st) == 0);
+	out[n] = '\0';
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_non_null(strstr(out, " clear C: QUIT\\n250 forged\n"));
+	assert_true(strlen(t.run) == 8 && strlen(other.run) == 8 && strcmp(t.run, other.run) != 0);
+	n = 0;
+	for (const char *p = out; (p = strchr(p, '\n')) != NULL; p++)
+		n++;
+	assert_int_equal(n, 5);		/* a line each, and one for each run */
+	(void)close(fd);
+	assert_int_equal(unlink(path), 0);
+	log_open(LOG_TO_SYSLOG, NULL, NULL);
+	trace_init(&t, -1, "/nonexistent/transcript");
+	trace_line(&t, '<', "221 Bye", 7);
+	assert_null(t.transcript);
+	assert_string_equal(log_error(), "cannot write the transcript /nonexistent/transcript: No such file or directory");
+	trace_line(&t, '<', "221 Bye", 7);
 }
 
 /* A reader that stands still gets no more, and holds nobody up. */
@@ -162,7 +204,7 @@ stalled_reader(void **state)
 	while (put(fd[1], block, sizeof(block), 10) == 0)
 		;
 	assert_int_equal(errno, ETIMEDOUT);
-	trace_init(&t, fd[1]);
+	trace_init(&t, fd[1], NULL);
 	trace_note(&t, "lost");
 	assert_int_equal(t.fd, -1);
 	(void)close(fd[0]);
@@ -174,7 +216,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields), cmocka_unit_test(lines_and_bounds), cmocka_unit_test(log_file), cmocka_unit_test(a_failure_in_words),
-		cmocka_unit_test(dialogue), cmocka_unit_test(stalled_reader),
+		cmocka_unit_test(dialogue), cmocka_unit_test(transcript), cmocka_unit_test(stalled_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,7 @@ new_talk(const char *ehlo)
 	t->config = (struct config){
 		.smarthost = t->host, .smarthosts = 1, .hostname = name, .encode_headers = true, .timeout = PATIENCE / 1000, .idle_timeout = PATIENCE / 1000,
 	};
-	trace_init(&t->trace, -1);
+	trace_init(&t->trace, -1, NULL);
 	t->setup = (struct server_setup){
 		.config = &t->config, .trouble = &t->trouble, .aliases = &t->aliases, .host = "here.example.net", .trace = &t->trace, .finished = note, .arg = t,
 	};
