@@ -24,6 +24,7 @@
 static struct {
 	const char *path;
 	bool quiet;		/* tell file and line, no text */
+	struct config *config;
 	const cfg_t *password;	/* the section whose password was read last: what comes next may be a piece of it */
 	int password_line;
 	struct outcome *outcome;
@@ -69,6 +70,7 @@ repeated(cfg_t *cfg, cfg_opt_t *opt)
 		return true;
 	}
 	opt->flags |= GIVEN;
+	config_note(parsing.config, cfg_title(cfg), opt->name, (unsigned)cfg->line, NULL);
 	return false;
 }
 
@@ -597,6 +599,7 @@ config_parse(struct config *c, const char *text, const char *path, bool quiet, s
 
 	*o = (struct outcome){0};
 	parsing.path = path;
+	parsing.config = c;
 	parsing.quiet = quiet;
 	parsing.password = NULL;
 	parsing.outcome = o;
@@ -608,5 +611,6 @@ config_parse(struct config *c, const char *text, const char *path, bool quiet, s
 		r = take_all(c, cfg, o);
 	wipe_parser(cfg);
 	parsing.outcome = NULL;
+	parsing.config = NULL;
 	return r;
 }

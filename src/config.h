@@ -49,6 +49,14 @@ struct smarthost {
 
 enum log_kind { LOG_TO_SYSLOG, LOG_TO_STDERR, LOG_TO_FILE };
 
+/* Where the value of an option came from. */
+struct config_origin {
+	char *section;		/* the title of the smarthost, or NULL */
+	char *name;		/* of the option, "" for the section itself */
+	unsigned line;		/* of the file */
+	const char *variable;	/* of the environment, or NULL; static */
+};
+
 struct config {
 	char *path;		/* the file it came from, or NULL: environment */
 	struct smarthost *smarthost;
@@ -72,6 +80,8 @@ struct config {
 	enum log_kind log;
 	char *log_file;
 	char *transcript;	/* a file that keeps the dialogues, or NULL */
+	struct config_origin *origin;	/* of what is no default */
+	size_t origins;
 };
 
 /* What a flag, the environment and the caller's rights say about where to look. */

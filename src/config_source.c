@@ -238,6 +238,28 @@ take_url(struct smarthost *s, const char *url, struct outcome *o)
 	return r;
 }
 
+/* What the variables give. */
+static void
+note_environment(struct config *c, const struct smarthost *s)
+{
+	static const struct { const char *name, *variable; } top[] = {{"from", "SENDMAIL_FROM"}, {"domain", "SENDMAIL_DOMAIN"}};
+	static const char *const url[] = {"", "host", "tls", "port", "user"};
+	const char *value;
+
+	for (size_t i = 0; i < sizeof(url) / sizeof(url[0]); i++)
+		if (strcmp(url[i], "user") != 0 || s->user != NULL)
+			config_note(c, s->title, url[i], 0, "SENDMAIL_SMARTHOST");
+	if (s->password.kind == SECRET_FILE)
+		config_note(c, s->title, "password-file", 0, "SENDMAIL_PASSWORD_FILE");
+	else if (s->password.kind == SECRET_ENV)
+		config_note(c, s->title, "password-env", 0, "SENDMAIL_PASSWORD");
+	if ((value = getenv("SENDMAIL_CA_FILE")) != NULL && *value != '\0')
+		config_note(c, s->title, "tls-ca-file", 0, "SENDMAIL_CA_FILE");
+	for (size_t i = 0; i < sizeof(top) / sizeof(top[0]); i++)
+		if ((value = getenv(top[i].variable)) != NULL && *value != '\0')
+			config_note(c, NULL, top[i].name, 0, top[i].variable);
+}
+
 static int
 load_environment(struct config *c, const char *url, struct outcome *o)
 {
@@ -265,6 +287,7 @@ load_environment(struct config *c, const char *url, struct outcome *o)
 		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, from, "the environment's SENDMAIL_FROM is no mail address");
 	if (domain != NULL && *domain != '\0' && !config_is_host(domain))
 		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, domain, "the environment's SENDMAIL_DOMAIN is no domain name");
+	note_environment(c, s);
 	c->from = from != NULL && *from != '\0' ? mem_dup(from) : NULL;
 	c->domain = domain != NULL && *domain != '\0' ? mem_dup(domain) : NULL;
 	s->tls_ca_file = ca != NULL && *ca != '\0' ? mem_dup(ca) : NULL;
@@ -297,6 +320,13 @@ config_load(struct config *c, const struct config_source *src, struct outcome *o
 	r = load_fd(c, fd, path, src, o);
 	(void)close(fd);
 	return r;
+}
+
+void
+config_note(struct config *c, const char *section, const char *name, unsigned line, const char *variable)
+{
+	c->origin = mem_grow(c->origin, c->origins + 1, sizeof(*c->origin));
+	c->origin[c->origins++] = (struct config_origin){.section = section != NULL ? mem_dup(section) : NULL, .name = mem_dup(name), .line = line, .variable = variable};
 }
 
 static void
@@ -338,5 +368,10 @@ config_free(struct config *c)
 	free(c->queue);
 	free(c->log_file);
 	free(c->transcript);
+	for (size_t i = 0; i < c->origins; i++) {
+		free(c->origin[i].section);
+		free(c->origin[i].name);
+	}
+	free(c->origin);
 	*c = (struct config){0};
 }

@@ -22,6 +22,9 @@ const char *config_scan(struct buf *out, const char *text, bool privileged, unsi
  */
 int config_parse(struct config *c, const char *text, const char *path, bool quiet, struct outcome *o);
 
+/* Notes where the value of an option came from; section and name are copied, variable is static. */
+void config_note(struct config *c, const char *section, const char *name, unsigned line, const char *variable);
+
 /* A port number in decimal without a leading zero; *why is NULL, or what is wrong with it. */
 long config_port(const char *text, const char **why);
 

@@ -317,6 +317,8 @@ take_long_flag(struct options *opt, int argc, char **argv, int *i, struct outcom
 		opt->mode = MODE_VERSION;
 	else if (strcmp(flag, "--help") == 0)
 		opt->mode = MODE_HELP;
+	else if (strcmp(flag, "--print-config") == 0)
+		opt->mode = MODE_PRINT;
 	else {
 		*i += next != NULL;
 		return take_steering(opt, flag, next, o);
@@ -371,8 +373,8 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 		opt->recipient = argv + i;
 		opt->recipients = (size_t)(argc - i);
 	}
-	if ((opt->mode == MODE_RUN || opt->mode == MODE_STEER) && (opt->recipients > 0 || opt->from_header))
-		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "a run of the queue, or what steers it, takes no message and no recipients", "nothing was done");
+	if ((opt->mode == MODE_RUN || opt->mode == MODE_STEER || opt->mode == MODE_PRINT) && (opt->recipients > 0 || opt->from_header))
+		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "the first flag takes no message and no recipients", "nothing was done");
 	if ((opt->mode == MODE_DELIVER || opt->mode == MODE_VERIFY) && !opt->from_header && opt->recipients == 0)
 		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_NO_RECIPIENTS, "neither -t nor a recipient was given", "nothing to do");
 	return 0;
@@ -392,6 +394,7 @@ options_help(void)
 	    "  -bv        ask the smarthost about the recipients, send nothing\n"
 	    "  -q[time]   send what is in the queue, once or at that interval\n"
 	    "  -bp        list the queue         -bi  check the alias file\n"
+	    "  --print-config  what is configured, and where\n"
 	    "  --version  print the version      --help  print this\n"
 	    "Other flags of Sendmail are accepted or refused as sendmail(8) says. Configuration: sendmail.conf(5).\n";
 }

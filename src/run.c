@@ -8,6 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 #include "config.h"
+#include "config_print.h"
 #include "desk.h"
 #include "keep.h"
 #include "log.h"
@@ -367,6 +368,25 @@ run_queue(struct delivery *d, struct outcome *o)
 	return desk_run(&d->keeper, o);
 }
 
+/* --print-config. Rights that only the program has are not for showing what is in the file. */
+static int
+print_config(const struct config *c, struct outcome *o)
+{
+	struct buf out = {0};
+	int status;
+
+	if (o->status == 0 && c->path != NULL && access(c->path, R_OK) == -1)
+		(void)outcome_set(o, EX_NOPERM, STAGE_CONFIG, CAUSE_SECRET_UNREADABLE, strerror(errno), "cannot show the configuration %s", c->path);
+	if (o->status != 0) {
+		report_failure(STDERR_FILENO, o);
+		return o->status;
+	}
+	config_print(c, &out);
+	status = report_say(buf_str(&out));
+	buf_free(&out);
+	return status;
+}
+
 /*
  * Personalities and modes that deliver nothing. o: what became of reading the configuration. newaliases never fails: scripts of
  * packages call it on machines where nothing is configured yet.
@@ -381,6 +401,8 @@ other_mode(const struct delivery *d, struct outcome *o)
 		return report_say(options_help());
 	case MODE_LIST:
 		return desk_list(&d->keeper, o);
+	case MODE_PRINT:
+		return print_config(&d->config, o);
 	case MODE_STEER:
 		return desk_steer(&d->keeper, o);
 	case MODE_ALIASES:

@@ -440,6 +440,18 @@ for my $umask (0000, 0077, 0777) {
 	like($where, qr{^\Q$site->{queue}/\E}, 'it is kept in the queue, while it is read');
 }
 
+# What the program may read for him is not shown to him.
+{
+	my $site = site();
+
+	chown 0, G, '/etc/sendmail.conf';
+	chmod 0640, '/etc/sendmail.conf';
+	tells(by($site, \@a, argv => ['--print-config'], stdin => ''), 77, qr{cannot show the configuration /etc/sendmail\.conf}, 'one who may not read it');
+	silent(by($site, \@a, argv => ['b@example.net']), 'though he may send');
+	chmod 0644, '/etc/sendmail.conf';
+	like(by($site, \@a, argv => ['--print-config'], stdin => '')->out, qr/^queue = "\Q$site->{queue}\E" +# line \d+$/m, 'one who may');
+}
+
 # --- one who is in the group, and hostile
 
 sub checksum

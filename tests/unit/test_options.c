@@ -127,7 +127,7 @@ refused(void **state)
 {
 	static const char *const rows[][ARGS] = {
 		{NULL}, {"-i"}, {"-f"}, {"-t", "-f"}, {"-Z", "b@y"}, {"-tZ"}, {"-k"}, {"-bt"}, {"-be", "b@y"}, {"-bP"}, {"-bh"}, {"-bd"}, {"-bD"},
-		{"-bv"}, {"-b", ""}, {"-bmm", "b@y"}, {"-q", "-t"}, {"-q15x"}, {"-t", "-q"}, {"-qR"}, {"-q5m", "b@y"}, {"--queue-hold"}, {"--queue-show", "x", "b@y"}, {"-t", "--version"}, {"-t", "--help"},
+		{"-bv"}, {"-b", ""}, {"-bmm", "b@y"}, {"-q", "-t"}, {"-q15x"}, {"-t", "-q"}, {"-qR"}, {"-q5m", "b@y"}, {"--queue-hold"}, {"--queue-show", "x", "b@y"}, {"--print-config", "b@y"}, {"-t", "--print-config"}, {"-t", "--version"}, {"-t", "--help"},
 		{"--check"}, {"-t", "--queue-remove", "x"}, {"--json"}, {"--versionx"}, {"-N", "sometimes", "b@y"}, {"-N", "never,success", "b@y"}, {"-N", "", "b@y"},
 		{"-N", "success,", "b@y"}, {"-R", "half", "b@y"}, {"-V", "", "b@y"}, {"-V", "a\nb", "b@y"}, {"-B", "BINARY", "b@y"}, {"-H", "b@y"},
 	};
@@ -160,7 +160,7 @@ static void
 modes(void **state)
 {
 	static const struct { const char *arg; enum mode mode; } rows[] = {
-		{"--version", MODE_VERSION}, {"--help", MODE_HELP}, {"-bp", MODE_LIST}, {"-bi", MODE_ALIASES}, {"-bs", MODE_SERVE},
+		{"--version", MODE_VERSION}, {"--help", MODE_HELP}, {"--print-config", MODE_PRINT}, {"-bp", MODE_LIST}, {"-bi", MODE_ALIASES}, {"-bs", MODE_SERVE},
 	};
 	struct options opt;
 	struct outcome o;
