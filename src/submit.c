@@ -68,6 +68,14 @@ submission_end(struct submission *s)
 	*s = (struct submission){0};
 }
 
+void
+submission_renew(struct submission *s)
+{
+	for (size_t i = 0; i < s->config->smarthosts; i++)
+		s->down[i] = (struct outcome){0};
+	s->stalls = 0;
+}
+
 /* A connection to smarthost i: the one that stands, or a new one; one that could not be had before is not tried again. */
 static int
 reach(struct submission *s, struct result *r, size_t i, size_t left, msec deadline, bool *reused, struct outcome *o)
@@ -98,18 +106,20 @@ reach(struct submission *s, struct result *r, size_t i, size_t left, msec deadli
 }
 
 /*
- * A smarthost that takes connections and then says nothing would have every message wait for the whole deadline; at MAIL that is no message's fault. One that greets, takes
+ * A smarthost that takes connections and then says nothing would have every message wait for the whole deadline; at MAIL that is no message's fault, but perhaps the null
+ * sender's. One that greets, takes
  * the sign-in and then nothing more today would be signed in to for each.
  */
 static void
-note_trouble(struct submission *s, const struct result *r, size_t i, bool reused, const struct outcome *o)
+note_trouble(struct submission *s, const struct result *r, size_t i, bool reused, const struct envelope *e, const struct outcome *o)
 {
 	struct outcome *down = &s->down[i];
 
 	s->stalls = o->cause == CAUSE_TIMEOUT ? s->stalls + 1 : 0;
-	if (s->stalls >= STALLS_MAX || (s->stalls > 0 && o->stage == STAGE_MAIL))
+	if (s->stalls >= STALLS_MAX || (s->stalls > 0 && o->stage == STAGE_MAIL && e->sender[0] != '\0')) {
+		s->stalls = 0;
 		(void)outcome_set(down, EX_TEMPFAIL, STAGE_CONNECT, CAUSE_TIMEOUT, "it did not answer when other messages were sent", "%s was not asked again", r->smarthost->host);
-	else if (!reused && o->stage == STAGE_MAIL && o->code == 421)
+	} else if (!reused && o->stage == STAGE_MAIL && o->code == 421)
 		*down = *o;
 }
 
@@ -126,7 +136,7 @@ try(struct submission *s, struct result *r, size_t i, size_t left, struct envelo
 		if (reach(s, r, i, left, deadline, &reused, o) == -1)
 			return -1;
 		*o = (struct outcome){0};
-		client->committed = false;
+		client->committed = client->uncertain = false;
 		client->stream.deadline = deadline;
 		status = client_send(client, e, m, o);
 		submit_note(r, client);
@@ -135,8 +145,8 @@ try(struct submission *s, struct result *r, size_t i, size_t left, struct envelo
 		if (status == -1 && (o->code == 421 || !(client->can_quit && client->stream.error == STREAM_OK)))
 			hang_up(s);
 		/* one that stood for a while may have been ended meanwhile, or have taken as many messages as it likes to */
-	} while (status == -1 && reused && !s->open && ((*next && o->code == 0) || (o->stage == STAGE_MAIL && o->code == 421)));
-	note_trouble(s, r, i, reused, o);
+	} while (status == -1 && reused && !s->open && ((*next && o->code == 0 && o->cause != CAUSE_TIMEOUT) || (o->stage == STAGE_MAIL && o->code == 421)));
+	note_trouble(s, r, i, reused, e, o);
 	return status;
 }
 

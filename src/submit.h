@@ -69,6 +69,9 @@ void submission_begin(struct submission *s, const struct config *c, struct trace
 int submission_send(struct submission *s, struct result *r, struct envelope *e, struct message *m, msec deadline);
 void submission_end(struct submission *s);
 
+/* What was learned of smarthosts that are of no use is forgotten: they may be there again. */
+void submission_renew(struct submission *s);
+
 /* The worst of what r and its envelope tell, 0 where they tell of no failure. */
 int submit_fates(const struct result *r);
 

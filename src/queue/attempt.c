@@ -14,7 +14,7 @@
 #include "report.h"
 
 #define WARN_AFTER	(4 * 3600)	/* seconds until the sender is told that it takes long */
-#define NOTICE_TIME	60000		/* milliseconds that a notice has */
+#define NOTICE_TIME	60		/* seconds that a notice has, where a message has as many */
 #define TELL_MIN	86400		/* seconds that a notice has at least, though queue-lifetime may be shorter */
 
 static size_t
@@ -116,13 +116,15 @@ static enum telling
 tell(const struct attempt *a, struct spool_item *item, struct message *m, struct result *res, time_t until)
 {
 	enum spool_state about = until != 0 ? SPOOL_PENDING : SPOOL_FAILED;
+	msec seconds = a->config->timeout < NOTICE_TIME ? a->config->timeout : NOTICE_TIME;
 	struct notify_way way = {
-		.config = a->config, .aliases = a->aliases, .host = a->host, .deadline = clock_now() + NOTICE_TIME, .arrival = item->created, .until = until,
+		.config = a->config, .aliases = a->aliases, .host = a->host, .deadline = clock_now() + 1000 * seconds, .arrival = item->created, .until = until,
 		.submission = a->submission, .postmaster = until == 0, .trace = a->trace,
 	};
 	struct result failed = {.started = res->started, .smarthost = res->smarthost};
 	struct envelope *e = &item->envelope;
 	struct buf text = {0};
+	enum telling answer;
 	bool told;
 
 	set_states_about(item, about, until != 0 ? DSN_DELAY : DSN_FAILURE);
@@ -138,13 +140,15 @@ tell(const struct attempt *a, struct spool_item *item, struct message *m, struct
 		failed.outcome = item->error;
 	}
 	told = notify_sender(&failed, m, buf_str(&text), &way) == 0;
-	res->notice = failed.notice;
-	res->notice_later = failed.notice_later;
-	(void)strlcpy(res->notice_id, failed.notice_id, sizeof(res->notice_id));
-	(void)strlcpy(res->notice_why, failed.notice_why, sizeof(res->notice_why));
+	answer = told ? TOLD : failed.notice_later ? TELL_LATER : CANNOT_TELL;
+	if (res->notice == NULL) {	/* that of a failure is the one that the log tells */
+		res->notice = failed.notice;
+		(void)strlcpy(res->notice_id, failed.notice_id, sizeof(res->notice_id));
+		(void)strlcpy(res->notice_why, failed.notice_why, sizeof(res->notice_why));
+	}
 	buf_free(&text);
 	submit_free(&failed);
-	return told ? TOLD : res->notice_later ? TELL_LATER : CANNOT_TELL;
+	return answer;
 }
 
 /* Of those who have failed, those of whom the sender has been told; or those of whom he did not want to be. */
@@ -199,6 +203,28 @@ remove_item(const struct attempt *a, struct spool_item *item, struct outcome *o)
 	return -1;
 }
 
+/* It rests as if it had never been tried: who moves it back into the queue gives it another chance. What became of it is still told in it. */
+static int
+bury(const struct attempt *a, struct spool_item *item, struct outcome *o)
+{
+	struct spool_item as_is = *item;
+	struct outcome ignored;
+	int status;
+
+	as_is.state = mem_grow(NULL, item->envelope.count, sizeof(*as_is.state));
+	for (size_t i = 0; i < item->envelope.count; i++)
+		as_is.state[i] = item->state[i] == SPOOL_FAILED ? SPOOL_PENDING : item->state[i];
+	as_is.next = as_is.tried = as_is.asked = as_is.waited = 0;
+	as_is.attempts = 0;
+	as_is.warned = false;
+	(void)spool_update(&as_is, &ignored);
+	status = spool_bury(a->spool, item, o);
+	if (status == -1)
+		(void)spool_update(item, &ignored);
+	free(as_is.state);
+	return status;
+}
+
 /* Writes down what is so, tells the sender what must be told, and removes what is at its end. */
 static int
 conclude(const struct attempt *a, struct spool_item *item, struct message *m, struct result *res, struct outcome *o)
@@ -210,12 +236,14 @@ conclude(const struct attempt *a, struct spool_item *item, struct message *m, st
 	if (spool_update(item, o) == -1)
 		return -1;
 	told = tell_failed(a, item, m, res);
+	if (told == TOLD && count(item, SPOOL_PENDING) > 0 && spool_update(item, o) == -1)
+		return -1;
 	tell_delay(a, item, m, res);
 	if (count(item, SPOOL_PENDING) > 0 || told == TELL_LATER)
 		return spool_update(item, o);
 	if (told == TOLD)
 		return remove_item(a, item, o);
-	if (spool_bury(a->spool, item, o) == -1)
+	if (bury(a, item, o) == -1)
 		return -1;
 	(void)strlcpy(res->warning, "nobody could be told: it rests in failed/ of the queue", sizeof(res->warning));
 	return 0;
@@ -257,6 +285,7 @@ attempt_item(const struct attempt *a, struct spool_item *item, struct outcome *o
 	struct result res = {.started = clock_now(), .envelope = &item->envelope};
 	struct message m = {.body.fd = -1};
 	time_t asked = item->asked;
+	bool sends;
 	int status;
 
 	*o = (struct outcome){0};
@@ -269,9 +298,10 @@ attempt_item(const struct attempt *a, struct spool_item *item, struct outcome *o
 			status = spool_message(item, &m, o);
 		if (status == 0) {
 			outgoing_message_id(&m, res.message_id, sizeof(res.message_id));
-			if (count(item, SPOOL_PENDING) > 0)
+			sends = count(item, SPOOL_PENDING) > 0;
+			if (sends)
 				send_message(a, item, &m, &res);
-			if (!res.asked)
+			if (sends && !res.asked)
 				item->asked = asked;	/* they were all found unusable before */
 			status = conclude(a, item, &m, &res, o);
 			set_states(item);

@@ -18,12 +18,16 @@
 #include "queue/turn.h"
 #include "submit.h"
 
+#define RENEW_MS	60000	/* milliseconds for which a smarthost that was of no use is not asked again */
+
 /* One run. */
 struct runner {
 	const struct runner_setup *setup;
 	struct runner_result *res;
 	struct spool spool;
 	struct submission submission;
+	msec begun;		/* when seen was */
+	msec renewed;		/* when the smarthosts were last given a chance */
 	int turn;		/* the file "runner" */
 	bool all;		/* also what is not due yet */
 	char match;		/* as in setup */
@@ -76,6 +80,10 @@ try(struct runner *r, struct spool_item *item)
 	};
 	struct outcome o;
 
+	if (clock_now() - r->renewed > RENEW_MS) {	/* a run may last for as long as mail comes */
+		submission_renew(&r->submission);
+		r->renewed = clock_now();
+	}
 	r->res->tried++;
 	if (attempt_item(&a, item, &o) == -1)
 		r->res->trouble = o;
@@ -190,16 +198,16 @@ forget_seen(struct runner *r)
 		free(r->seen[--r->seens]);
 }
 
-/* For those who asked meanwhile. A person who did may know that the smarthost is there again. */
+/* For those who asked meanwhile. A person who did may know that the smarthost is there again. What was tried a while ago may be due again. */
 static void
 begin_anew(struct runner *r, bool all)
 {
 	r->match = '\0';
 	r->all = all;
-	if (all) {
+	if (all || clock_now() - r->begun > RENEW_MS) {
 		forget_seen(r);
-		submission_end(&r->submission);
-		submission_begin(&r->submission, r->setup->config, r->setup->trace);
+		submission_renew(&r->submission);
+		r->begun = r->renewed = clock_now();
 	}
 }
 
@@ -248,7 +256,7 @@ run_matched(struct runner *r, struct outcome *o)
 int
 runner_run(const struct runner_setup *setup, struct runner_result *res, struct outcome *o)
 {
-	struct runner r = {.setup = setup, .res = res, .turn = -1, .all = setup->all || setup->match != '\0', .match = setup->match};
+	struct runner r = {.setup = setup, .res = res, .turn = -1, .all = setup->all || setup->match != '\0', .match = setup->match, .begun = clock_now(), .renewed = clock_now()};
 	int status = -1;
 
 	*res = (struct runner_result){0};

@@ -140,6 +140,8 @@ for my $mode (qw(-odb -odq)) {
 	my $commands = scalar(my @all = $server->commands);
 	run_queue($queue, 'what rests is not tried again', $server, sent => 0,
 	    also => sub { is(scalar(my @now = $server->commands), $commands, 'nobody was asked') });
+	rename "$queue/failed/$name", "$queue/$name" or die "rename: $!";
+	run_queue($queue, 'unless it is moved back', smarthost(), sent => 1, also => sub { is(arrived($_[0]->server), 'no@example.net', 'then it is sent') });
 }
 {
 	my ($queue, $server) = (new_queue(), smarthost(rules => [REFUSALS, 'mail@ reply "553 5.1.7 No null sender"']));
