@@ -311,6 +311,14 @@ take_log(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 }
 
 static int
+take_log_format(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	static const char *const words[] = {"text", "json", NULL};
+
+	return take_word(cfg, opt, value, result, words);
+}
+
+static int
 take_delivery(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	static const char *const words[] = {"interactive", "background", "queue", NULL};
@@ -390,6 +398,7 @@ parser_new(void)
 		TEXT("timeout", take_duration),
 		TEXT("idle-timeout", take_duration),
 		TEXT("log", take_log),
+		TEXT("log-format", take_log_format),
 		TEXT("transcript", take_path),
 		TEXT("queue", take_path),
 		TEXT("queue-lifetime", take_duration),
@@ -547,12 +556,13 @@ static int
 take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 {
 	const char *log = cfg_getstr(cfg, "log"), *timeout = cfg_getstr(cfg, "timeout"), *idle = cfg_getstr(cfg, "idle-timeout"),
-	    *lifetime = cfg_getstr(cfg, "queue-lifetime"), *delivery = cfg_getstr(cfg, "delivery");
+	    *format = cfg_getstr(cfg, "log-format"), *lifetime = cfg_getstr(cfg, "queue-lifetime"), *delivery = cfg_getstr(cfg, "delivery");
 
 	if (log != NULL && strcmp(log, "syslog") != 0) {
 		c->log = *log == '/' ? LOG_TO_FILE : LOG_TO_STDERR;
 		c->log_file = *log == '/' ? mem_dup(log) : NULL;
 	}
+	c->log_json = format != NULL && *format == 'j';
 	if (timeout != NULL)
 		c->timeout = (unsigned)config_duration(timeout);
 	c->queue = get(cfg, "queue");

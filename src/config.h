@@ -78,6 +78,7 @@ struct config {
 	unsigned timeout;	/* seconds */
 	unsigned idle_timeout;	/* seconds that the caller of -bs may be silent */
 	enum log_kind log;
+	bool log_json;
 	char *log_file;
 	char *transcript;	/* a file that keeps the dialogues, or NULL */
 	struct config_origin *origin;	/* of what is no default */

@@ -190,6 +190,7 @@ print_top(const struct printer *p)
 	print_duration(p, "timeout", c->timeout);
 	print_duration(p, "idle-timeout", c->idle_timeout);
 	print_text(p, "log", c->log == LOG_TO_FILE ? c->log_file : c->log == LOG_TO_STDERR ? "stderr" : "syslog");
+	print_text(p, "log-format", c->log_json ? "json" : "text");
 	print_text(p, "transcript", c->transcript);
 	print_text(p, "queue", c->queue);
 	print_text(p, "delivery", c->delivery == 'b' ? "background" : c->delivery == 'q' ? "queue" : "interactive");

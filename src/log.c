@@ -22,6 +22,8 @@
 /* The log handle, the one global of the program. */
 static struct {
 	enum log_kind kind;
+	bool json;
+	bool detached;
 	const char *file;
 	char tag[33];
 	char error[300];
@@ -35,6 +37,7 @@ log_open(enum log_kind kind, const char *file, const char *tag)
 	if (tag == NULL || *tag == '\0')
 		tag = "sendmail";
 	handle.kind = kind;
+	handle.json = handle.detached = false;
 	handle.file = file;
 	handle.error[0] = '\0';
 	/* The tag comes from a flag: nothing in it may look like the process id, or like the end of the tag. */
@@ -44,10 +47,61 @@ log_open(enum log_kind kind, const char *file, const char *tag)
 }
 
 void
+log_as_json(bool json)
+{
+	handle.json = json;
+}
+
+void
 log_detach(void)
 {
+	handle.detached = true;
 	if (handle.kind == LOG_TO_STDERR)
 		handle.kind = LOG_TO_SYSLOG;
+}
+
+/* A member of the object that the line is; what would not fit is left out, so that it stays one. */
+static void
+begin_member(struct buf *line, const char *key)
+{
+	buf_printf(line, "%s\"%s\":", line->len == 0 ? "{" : ",", key);
+}
+
+static bool
+is_full(const struct buf *line)
+{
+	return line->len > LOG_LINE_MAX - 2 * LOG_VALUE_MAX;
+}
+
+static void
+add_json_string(struct buf *line, const char *value)
+{
+	struct buf text = {0};
+
+	printable_add(&text, value, strlen(value), LOG_VALUE_MAX);
+	buf_putc(line, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == '"' || text.data[i] == '\\')
+			buf_putc(line, '\\');
+		buf_putc(line, text.data[i]);
+	}
+	buf_putc(line, '"');
+	buf_free(&text);
+}
+
+static void
+add_member(struct buf *line, const char *key, const char *value)
+{
+	if (is_full(line))
+		return;
+	begin_member(line, key);
+	add_json_string(line, value);
+}
+
+bool
+log_is_detached(void)
+{
+	return handle.detached;
 }
 
 void
@@ -56,6 +110,10 @@ log_field(struct buf *line, const char *key, const char *value)
 	size_t n = strlen(value);
 	bool quote = n == 0 || strpbrk(value, " \"=\\") != NULL;
 
+	if (handle.json) {
+		add_member(line, key, value);
+		return;
+	}
 	for (size_t i = 0; i < n && !quote; i++)
 		quote = value[i] < 0x21 || value[i] > 0x7e;
 	buf_printf(line, "%s%s=%s", line->len == 0 ? "" : " ", key, quote ? "\"" : "");
@@ -67,7 +125,12 @@ log_field(struct buf *line, const char *key, const char *value)
 void
 log_number(struct buf *line, const char *key, long long value)
 {
-	buf_printf(line, "%s%s=%lld", line->len == 0 ? "" : " ", key, value);
+	if (!handle.json)
+		buf_printf(line, "%s%s=%lld", line->len == 0 ? "" : " ", key, value);
+	else if (!is_full(line)) {
+		begin_member(line, key);
+		buf_printf(line, "%lld", value);
+	}
 }
 
 static void
@@ -93,7 +156,7 @@ to_syslog(int priority, const char *text)
 	(void)sigaction(SIGALRM, &before, NULL);
 }
 
-/* "2026-11-22T03:14:15+0000 tag[pid]: " and the line, to a file in one write. */
+/* "2026-11-22T03:14:15+0000 tag[pid]: " and the line, or both as one object, to a file in one write. */
 static void
 to_fd(int fd, const struct buf *line)
 {
@@ -102,7 +165,10 @@ to_fd(int fd, const struct buf *line)
 	ssize_t n;
 
 	clock_stamp(stamp, sizeof(stamp));
-	buf_printf(&b, "%s %s[%ld]: %.*s\n", stamp, handle.tag, (long)getpid(), LOG_LINE_MAX, line->data);
+	if (handle.json)
+		buf_printf(&b, "{\"time\":\"%s\",\"tag\":\"%s\",\"pid\":%ld,%.*s\n", stamp, handle.tag, (long)getpid(), LOG_LINE_MAX, line->data + 1);
+	else
+		buf_printf(&b, "%s %s[%ld]: %.*s\n", stamp, handle.tag, (long)getpid(), LOG_LINE_MAX, line->data);
 	if (handle.kind == LOG_TO_STDERR)
 		n = put(fd, b.data, b.len, LOG_WAIT) == -1 ? -1 : (ssize_t)b.len;
 	else
@@ -128,8 +194,10 @@ to_file(const struct buf *line)
 }
 
 void
-log_write(int priority, const struct buf *line)
+log_write(int priority, struct buf *line)
 {
+	if (handle.json)
+		buf_putc(line, '}');
 	switch (handle.kind) {
 	case LOG_TO_SYSLOG:
 		to_syslog(priority, line->data);

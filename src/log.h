@@ -6,6 +6,7 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stdbool.h>
 #include "config.h"
 #include "mem.h"
 
@@ -13,18 +14,24 @@
  * but letters, digits and "._/-". Nothing is opened yet. */
 void log_open(enum log_kind kind, const char *file, const char *tag);
 
+/* Whether lines are JSON objects, which log_field() and its like then make. After log_open(). */
+void log_as_json(bool json);
+
 /* For a process that has left its caller's descriptors behind: what went to standard error goes to syslog. */
 void log_detach(void);
 
+/* Whether it is such a process: whoever runs it is not who called. */
+bool log_is_detached(void);
+
 /*
  * Adds " key=value" to a line (without the blank if it is the first). Everything but printable ASCII is written by vis(3) rules, and a value with a blank, a quote or
- * nothing in it is put in double quotes, so that no value can make a field or a line.
+ * nothing in it is put in double quotes, so that no value can make a field or a line. As JSON: a member of the object, its value a string of the same characters.
  */
 void log_field(struct buf *line, const char *key, const char *value);
 void log_number(struct buf *line, const char *key, long long value);
 
 /* Writes the line, made by log_field(), within two seconds at the most. priority as syslog(3): LOG_INFO, LOG_ERR, ... */
-void log_write(int priority, const struct buf *line);
+void log_write(int priority, struct buf *line);
 
 /* What of a run's traces could not be written: the log, or the transcript. Only a run that fails itself tells it, the first one. */
 void log_remember(const char *what, const char *where, const char *why);

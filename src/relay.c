@@ -195,6 +195,7 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 	*o = (struct outcome){0};
 	check(r);
 	if (r->open) {
+		r->client.took = CLIENT_NO_TIMES;
 		res->smarthost = r->client.configured;
 		status = client_mail(&r->client, e, size, eight_bit, o);
 		r->begun = status == 0;
@@ -246,6 +247,16 @@ relay_rcpt(struct relay *r, struct result *res, struct envelope *e, size_t i, st
 	return status;
 }
 
+static int
+pass_on(struct relay *r, struct envelope *e, struct message *m, struct outcome *o)
+{
+	msec begun = clock_now();
+	int status = client_message(&r->client, e, m, o);
+
+	r->client.took.transfer = clock_now() - begun;
+	return status;
+}
+
 /*
  * The message on the connection that there is. The envelope is repeated first where the connection is gone, where recipients were taken back, or where the message
  * needs BODY=8BITMIME and MAIL has not said so; what the smarthost offers may then be something else.
@@ -262,7 +273,7 @@ send_message(struct relay *r, struct result *res, struct envelope *e, struct mes
 		if (client_fit(&r->client, e, m, &eight_bit, o) == -1)
 			return -1;
 		if (!eight_bit || r->eight_bit)
-			return client_message(&r->client, e, m, o);
+			return pass_on(r, e, m, o);
 		r->eight_bit = r->stale = true;
 		r->size = message_size(m);
 	}

@@ -2,6 +2,8 @@
  * What a person and the log are told. See report.h.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <sysexits.h>
@@ -135,6 +137,18 @@ add_envelope(struct buf *line, const struct result *r)
 }
 
 static void
+add_times(struct buf *line, const struct client_times *t)
+{
+	const struct { const char *key; msec took; } times[] = {
+		{"lookup-ms", t->lookup}, {"connect-ms", t->connect}, {"tls-ms", t->tls}, {"auth-ms", t->auth}, {"transfer-ms", t->transfer},
+	};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (times[i].took >= 0)
+			log_number(line, times[i].key, times[i].took);
+}
+
+static void
 add_smarthost(struct buf *line, const struct result *r)
 {
 	if (r->smarthost == NULL)
@@ -154,6 +168,41 @@ add_smarthost(struct buf *line, const struct result *r)
 		log_field(line, "reply", r->reply);
 	if (r->dsn_dropped)
 		log_field(line, "dropped", "DSN");
+	if (r->asked)
+		add_times(line, &r->took);
+}
+
+/* The name of the command that runs us, where the system tells it. */
+static void
+add_caller(struct buf *line)
+{
+	char path[40], name[64];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/comm", (long)getppid());
+	fd = log_is_detached() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	n = read(fd, name, sizeof(name) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return;
+	name[n] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	log_field(line, "caller", name);
+}
+
+/* Why smarthosts were given up before the one that took it. */
+static void
+add_passed_over(struct buf *line, const struct result *r)
+{
+	struct buf list = {0};
+
+	for (size_t i = 0; i < r->tries; i++)
+		buf_printf(&list, "%s%s", i > 0 ? "; " : "", r->tried[i].what);
+	log_field(line, "passed-over", list.data);
+	buf_free(&list);
 }
 
 void
@@ -166,6 +215,7 @@ report_log(const struct result *r)
 	log_field(&line, "status", r->word != NULL ? r->word : o == NULL ? "sent" : safe > 0 ? "partial" : "failed");
 	log_number(&line, "exit", r->status);
 	log_number(&line, "uid", (long long)getuid());
+	add_caller(&line);
 	add_envelope(&line, r);
 	add_smarthost(&line, r);
 	if (o == NULL && r->kept.status != 0)
@@ -181,8 +231,8 @@ report_log(const struct result *r)
 	}
 	if (r->warning[0] != '\0')
 		log_field(&line, "warning", r->warning);
-	for (size_t i = 0; i < r->tries && r->outcome.status == 0; i++)
-		log_field(&line, "passed-over", r->tried[i].what);
+	if (r->tries > 0 && r->outcome.status == 0)
+		add_passed_over(&line, r);
 	log_number(&line, "ms", clock_now() - r->started);
 	log_write(o == NULL ? LOG_INFO : o->status == EX_TEMPFAIL ? LOG_WARNING : LOG_ERR, &line);
 	buf_free(&line);

@@ -457,6 +457,7 @@ run(int argc, char **argv, const struct process *p)
 		src.flag = d->opt.config;
 		(void)config_load(&d->config, &src, &config);
 		log_open(d->config.log, d->config.log_file, d->opt.log_tag);
+		log_as_json(d->config.log_json);
 	}
 	trace_init(&d->trace, d->opt.verbose ? STDERR_FILENO : -1, d->config.transcript);
 	d->keeper = (struct keeper){.config = &d->config, .options = &d->opt, .aliases = &d->aliases, .host = d->host, .trace = &d->trace};

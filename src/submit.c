@@ -24,6 +24,8 @@ submit_note(struct result *r, const struct client *c)
 	if (c->reply.code != 0)
 		reply_words(&c->reply, r->reply, sizeof(r->reply));
 	r->dsn_dropped = c->dsn_dropped;
+	r->took = c->took;
+	r->asked = true;
 }
 
 void
@@ -91,8 +93,8 @@ reach(struct submission *s, struct result *r, size_t i, size_t left, msec deadli
 		*o = s->down[i];
 		return -1;
 	}
-	r->asked = true;
 	if (*reused) {
+		s->client->took = CLIENT_NO_TIMES;
 		*o = (struct outcome){0};
 		return 0;
 	}
@@ -129,6 +131,7 @@ try(struct submission *s, struct result *r, size_t i, size_t left, struct envelo
 {
 	struct client *client = s->client;
 	bool reused;
+	msec begun;
 	int status;
 
 	*next = true;
@@ -138,7 +141,9 @@ try(struct submission *s, struct result *r, size_t i, size_t left, struct envelo
 		*o = (struct outcome){0};
 		client->committed = client->uncertain = false;
 		client->stream.deadline = deadline;
+		begun = clock_now();
 		status = client_send(client, e, m, o);
+		client->took.transfer = clock_now() - begun;
 		submit_note(r, client);
 		s->dirty = status == -1 || envelope_count(e, RCPT_FAILED) > 0;
 		*next = !client->committed && (o->stage == STAGE_EHLO || o->stage == STAGE_MAIL) && outcome_temporary(o);

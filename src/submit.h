@@ -23,6 +23,7 @@ struct result {
 	const struct envelope *envelope;	/* NULL: it never came so far */
 	char message_id[256];
 	uint64_t size;			/* octets of the message as it was sent */
+	struct client_times took;	/* where it was asked */
 	bool asked;			/* a smarthost was asked, not only known to be of no use */
 	const struct smarthost *smarthost;	/* the last one tried, or NULL */
 	char host[256];			/* the server that was asked, "" where it came to none; with srv another than the smarthost's */

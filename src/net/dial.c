@@ -332,16 +332,20 @@ dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadl
 	struct race race = {.trace = t};
 	struct addrinfo *list;
 	char service[8];
+	msec begun = clock_now();
 	int r;
 
-	*d = (struct dialed){.fd = -1};
+	*d = (struct dialed){.fd = -1, .lookup = -1, .connect = -1};
 	trace_note(t, "looking for %s port %u", host, (unsigned)port);
 	(void)snprintf(service, sizeof(service), "%u", (unsigned)port);
 	if (look_up(host, service, deadline, &list, o) == -1)
 		return -1;
+	d->lookup = clock_now() - begun;
 	interleave(&race, list);
 	r = connect_any(d, &race, host, port, patience > 0 && clock_left(deadline) > patience ? clock_now() + patience : deadline, o);
 	freeaddrinfo(list);
+	if (r == 0)
+		d->connect = clock_now() - begun - d->lookup;
 	if (r == 0)
 		trace_note(t, "connected to %s, from %s", d->address, d->local);
 	return r;

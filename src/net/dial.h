@@ -12,6 +12,8 @@
 struct dialed {
 	int fd;			/* non-blocking, TCP_NODELAY, close-on-exec */
 	char address[64];	/* the smarthost's, numeric, without brackets or port */
+	msec lookup;		/* milliseconds that the look-up has taken, and then to connect; -1: it never came so far */
+	msec connect;
 	char local[72];		/* our own end as an address literal: "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3) */
 };
 

@@ -185,7 +185,7 @@ secure(struct client *c, struct outcome *o)
 	};
 	struct buf passphrase = {0};
 	struct tls *tls = NULL;
-	msec deadline = c->stream.deadline;
+	msec deadline = c->stream.deadline, begun = clock_now();
 	char peer[300];
 	int r;
 
@@ -205,6 +205,7 @@ secure(struct client *c, struct outcome *o)
 		c->stream.deadline = clock_now() + RESUME_MAX;
 	r = stream_start_tls(&c->stream, tls, o);
 	c->stream.deadline = deadline;
+	c->took.tls = clock_now() - begun;
 	if (r == -1)
 		return -1;
 	c->secure = true;
@@ -241,6 +242,7 @@ start_tls(struct client *c, struct outcome *o)
 static int
 sign_in(struct client *c, struct outcome *o)
 {
+	msec begun = clock_now();
 	int r;
 
 	if (!auth_wanted(c->host))
@@ -249,6 +251,7 @@ sign_in(struct client *c, struct outcome *o)
 		return outcome_set(o, EX_CONFIG, STAGE_AUTH, CAUSE_CLEAR_AUTH, "tls is \"none\", and it is not on this machine",
 		    "refusing to send the password to %s in clear", c->host->host);
 	r = auth_sign_in(&c->stream, c->host, &c->cap, c->trace, c->mechanism, o);
+	c->took.auth = clock_now() - begun;
 	c->can_quit = r == 0 || o->cause != CAUSE_NONSENSE;	/* else it may still be waiting for a response */
 	return r;
 }
@@ -274,7 +277,11 @@ connect_once(struct client *c, msec deadline, struct outcome *o)
 	if (c->trace != NULL)
 		c->trace->tls = false;
 	stream_init(&c->stream, -1, deadline);
-	if (dial(&c->dialed, c->host->host, c->host->port, c->last ? 0 : CONNECT_MAX, deadline, c->trace, o) == -1)
+	r = dial(&c->dialed, c->host->host, c->host->port, c->last ? 0 : CONNECT_MAX, deadline, c->trace, o);
+	c->took = CLIENT_NO_TIMES;
+	c->took.lookup = c->dialed.lookup;
+	c->took.connect = c->dialed.connect;
+	if (r == -1)
 		return -1;
 	stream_init(&c->stream, c->dialed.fd, deadline);
 	r = open_session(c, o);
@@ -364,6 +371,7 @@ client_open(struct client *c, const struct smarthost *host, bool last, const cha
 	c->last = last;
 	c->ehlo = ehlo;
 	c->trace = trace;
+	c->took = CLIENT_NO_TIMES;
 	stream_init(&c->stream, -1, deadline);
 	r = host->srv ? open_by_srv(c, host, deadline, o) : open_host(c, deadline, o);
 	if (r == 0)

@@ -18,6 +18,13 @@
 #include "smtp/reply.h"
 #include "trace.h"
 
+/* Milliseconds that a message has cost by now, -1: it never came so far, or not for this message. */
+struct client_times {
+	msec lookup, connect, tls, auth, transfer;
+};
+
+#define CLIENT_NO_TIMES	(struct client_times){-1, -1, -1, -1, -1}
+
 struct client {
 	const struct smarthost *configured;	/* as it was given to client_open() */
 	const struct smarthost *host;	/* as it is connected to: the same, or with srv target */
@@ -43,6 +50,7 @@ struct client {
 	bool dsn_dropped;		/* a DSN was asked for and is not offered */
 	char tls[64];			/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "" */
 	char mechanism[32];		/* of AUTH, or "" */
+	struct client_times took;
 };
 
 /*
