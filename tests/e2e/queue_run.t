@@ -29,7 +29,7 @@ sub while_busy
 }
 
 {
-	my ($queue, $server) = (new_queue(), smarthost(rules => ['dot##1 conn=1 delay 1500']));
+	my ($queue, $server) = (new_queue(), smarthost(rules => ['dot##1 conn=1 delay 3000']));
 	my $later = enqueue_as($queue, 1, argv => ['later@example.net']);
 
 	set_state($queue, $later, next => time + 600);
@@ -42,7 +42,7 @@ sub while_busy
 	is(join(' ', ids($queue)), '', 'nothing is left');
 }
 {
-	my ($queue, $server) = (new_queue(), smarthost(rules => ['dot##1 conn=1 delay 1500']));
+	my ($queue, $server) = (new_queue(), smarthost(rules => ['dot##1 conn=1 delay 3000']));
 
 	enqueue($queue, argv => ['first@example.net']);
 	my $run = while_busy('a message', $queue, $server, ['-qRfirst'], sub {
@@ -53,7 +53,7 @@ sub while_busy
 	is(join(' ', ids($queue)), '', 'nothing is left');
 }
 {
-	my ($queue, $server) = (new_queue(), smarthost(rules => ['dot##1 conn=1 delay 1500']));
+	my ($queue, $server) = (new_queue(), smarthost(rules => ['dot##1 conn=1 delay 3000']));
 
 	enqueue_as($queue, 1, argv => ['first@example.net']);
 	my $held = enqueue_as($queue, 2, argv => ['second@example.net']);
@@ -312,7 +312,7 @@ SKIP: {
 
 SKIP: {
 	skip 'no mount namespace to be had', 3 if !can_unshare();
-	my ($queue, $server) = (new_queue(), smarthost(rules => ['banner conn=1 delay 3000']));
+	my ($queue, $server) = (new_queue(), smarthost(rules => ['banner conn=1 delay 9000']));
 	my $tag = new_tag();
 	pipe my $reader, my $writer or die "pipe: $!";
 
@@ -325,7 +325,7 @@ SKIP: {
 	is($run->exit, 0, 'without /dev/null: the caller goes on');
 	my $ready = '';
 	vec($ready, fileno $reader, 1) = 1;
-	ok(select($ready, undef, undef, 2) && sysread($reader, my $octets, 100) == 0, 'a reader of its output is at the end');
+	ok(select($ready, undef, undef, 6) && sysread($reader, my $octets, 100) == 0, 'a reader of its output is at the end');
 	ok(wait_for(sub { $server->messages && !left_running($tag) }), 'and the message is sent');
 }
 
