@@ -556,7 +556,8 @@ sub try_all
 		}
 		judge_arrivals();
 		verdict("$s->{name}, $how", @kinds);
-		cmp_ok($s->{hit}, '>', $s->{missed},
+		# Else the trials have tried nothing. Of a few it tells nothing.
+		ok($s->{hit} > $s->{missed} || $s->{hit} + $s->{missed} < 10,
 		    "$s->{name}, $how: most calls come again ($s->{hit} did, $s->{missed} did not)");
 	}
 }
