@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 #include "clock.h"
+#include "json.h"
 #include "log.h"
 #include "printable.h"
 #include "put.h"
@@ -60,13 +61,7 @@ log_detach(void)
 		handle.kind = LOG_TO_SYSLOG;
 }
 
-/* A member of the object that the line is; what would not fit is left out, so that it stays one. */
-static void
-begin_member(struct buf *line, const char *key)
-{
-	buf_printf(line, "%s\"%s\":", line->len == 0 ? "{" : ",", key);
-}
-
+/* What would not fit is left out, so that the line stays one object. */
 static bool
 is_full(const struct buf *line)
 {
@@ -74,28 +69,10 @@ is_full(const struct buf *line)
 }
 
 static void
-add_json_string(struct buf *line, const char *value)
+begin_object(struct buf *line)
 {
-	struct buf text = {0};
-
-	printable_add(&text, value, strlen(value), LOG_VALUE_MAX);
-	buf_putc(line, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] == '"' || text.data[i] == '\\')
-			buf_putc(line, '\\');
-		buf_putc(line, text.data[i]);
-	}
-	buf_putc(line, '"');
-	buf_free(&text);
-}
-
-static void
-add_member(struct buf *line, const char *key, const char *value)
-{
-	if (is_full(line))
-		return;
-	begin_member(line, key);
-	add_json_string(line, value);
+	if (line->len == 0)
+		buf_putc(line, '{');
 }
 
 bool
@@ -111,7 +88,9 @@ log_field(struct buf *line, const char *key, const char *value)
 	bool quote = n == 0 || strpbrk(value, " \"=\\") != NULL;
 
 	if (handle.json) {
-		add_member(line, key, value);
+		begin_object(line);
+		if (!is_full(line))
+			json_outside(line, key, value, LOG_VALUE_MAX);
 		return;
 	}
 	for (size_t i = 0; i < n && !quote; i++)
@@ -127,9 +106,10 @@ log_number(struct buf *line, const char *key, long long value)
 {
 	if (!handle.json)
 		buf_printf(line, "%s%s=%lld", line->len == 0 ? "" : " ", key, value);
-	else if (!is_full(line)) {
-		begin_member(line, key);
-		buf_printf(line, "%lld", value);
+	else {
+		begin_object(line);
+		if (!is_full(line))
+			json_number(line, key, value);
 	}
 }
 

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "json.h"
 #include "printable.h"
 #include "queue/list.h"
 
@@ -85,27 +86,6 @@ add_text(struct buf *out, const struct spool_item *item, bool busy, time_t now)
 /* ---- for programs ---- */
 
 static void
-add_string(struct buf *out, const char *s)
-{
-	buf_putc(out, '"');
-	for (; *s != '\0'; s++)
-		if (*s == '"' || *s == '\\')
-			buf_printf(out, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			buf_printf(out, "\\u%04x", (unsigned char)*s);
-		else
-			buf_putc(out, *s);
-	buf_putc(out, '"');
-}
-
-static void
-add_member(struct buf *out, const char *name, const char *value)
-{
-	buf_printf(out, ",\"%s\":", name);
-	add_string(out, value);
-}
-
-static void
 add_json_error(struct buf *out, const struct outcome *o)
 {
 	struct buf text = {0};
@@ -113,7 +93,7 @@ add_json_error(struct buf *out, const struct outcome *o)
 	if (o == NULL || o->status == 0)
 		return;
 	add_error(&text, o);
-	add_member(out, "error", buf_str(&text));
+	json_text(out, "error", buf_str(&text));
 	buf_free(&text);
 }
 
@@ -122,16 +102,24 @@ add_json(struct buf *out, const struct spool_item *item, bool busy, time_t now)
 {
 	const struct envelope *e = &item->envelope;
 
-	buf_printf(out, "{\"id\":\"%s\",\"size\":%llu,\"created\":%lld,\"age\":%lld,\"next\":%lld,\"attempts\":%u,\"held\":%s,\"sending\":%s", item->id,
-	    (unsigned long long)item->size, (long long)item->created, (long long)(now - item->created), (long long)item->next, item->attempts,
-	    item->held ? "true" : "false", busy ? "true" : "false");
-	add_member(out, "sender", e->sender);
+	buf_putc(out, '{');
+	json_text(out, "id", item->id);
+	json_number(out, "size", (long long)item->size);
+	json_number(out, "created", item->created);
+	json_number(out, "age", now - item->created);
+	json_number(out, "next", item->next);
+	json_number(out, "attempts", item->attempts);
+	json_bool(out, "held", item->held);
+	json_bool(out, "sending", busy);
+	json_text(out, "sender", e->sender);
 	add_json_error(out, &item->error);
-	buf_puts(out, ",\"recipients\":[");
+	json_name(out, "recipients");
+	buf_putc(out, '[');
 	for (size_t i = 0; i < e->count; i++) {
-		buf_puts(out, i == 0 ? "{\"address\":" : ",{\"address\":");
-		add_string(out, e->rcpt[i].path);
-		add_member(out, "state", state_word(item->state[i]));
+		json_item(out);
+		buf_putc(out, '{');
+		json_text(out, "address", e->rcpt[i].path);
+		json_text(out, "state", state_word(item->state[i]));
 		add_json_error(out, e->rcpt[i].fate);
 		buf_putc(out, '}');
 	}
@@ -142,9 +130,10 @@ add_json(struct buf *out, const struct spool_item *item, bool busy, time_t now)
 static void
 add_broken(struct buf *out, const char *id, const struct outcome *o, bool json)
 {
-	if (json)
-		buf_printf(out, "{\"id\":\"%s\"", id);
-	else
+	if (json) {
+		buf_putc(out, '{');
+		json_text(out, "id", id);
+	} else
 		buf_printf(out, "%s  ", id);
 	if (json)
 		add_json_error(out, o);

@@ -36,7 +36,7 @@ sub where
 
 my %floor;
 my $level = 0;
-for (['clock', 'mem', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
+for (['clock', 'mem', 'json', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
     ['smtp/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify'], ['queue/'], ['keep'], ['desk'], ['run'], ['main']) {
 	$floor{$_} = $level for @$_;
 	$level++;
