@@ -19,7 +19,7 @@
 #include "net/aside.h"
 #include "net/dial.h"
 
-#define ADDRESSES_MAX	16		/* tried; whoever has more has others in reserve than we have time */
+#define EACH_MAX	10000		/* ms that are spent on seeing which addresses are there */
 #define STAGGER		250		/* ms until the next is begun (RFC 8305 section 5, "Connection Attempt Delay") */
 
 static const char timeout_words[] = "no answer before the deadline";
@@ -117,14 +117,18 @@ look_up(const char *host, const char *port, msec deadline, struct addrinfo **lis
 /* ---- the race ---- */
 
 struct race {
-	const struct addrinfo *address[ADDRESSES_MAX];
-	struct pollfd fd[ADDRESSES_MAX];	/* fd -1: not begun, or failed */
+	const struct addrinfo *address[DIAL_ADDRESSES];
+	struct pollfd fd[DIAL_ADDRESSES];	/* fd -1: not begun, failed, or connected */
+	msec since[DIAL_ADDRESSES];		/* when it was begun */
+	struct dial_attempt *attempt;		/* what became of each */
 	size_t addresses;
 	size_t begun;
 	size_t running;
 	msec next;				/* when the next is begun */
 	int error;				/* the last failure, 0: none yet */
 	size_t failed;				/* whose failure is told */
+	int winner;				/* the first that was connected to, or -1 */
+	int fd_won;
 	struct trace *trace;
 };
 
@@ -153,7 +157,7 @@ interleave(struct race *r, const struct addrinfo *list)
 	const struct addrinfo *same = list, *other = list;
 	bool turn = true;
 
-	while (r->addresses < ADDRESSES_MAX) {
+	while (r->addresses < DIAL_ADDRESSES) {
 		while (same != NULL && same->ai_family != list->ai_family)
 			same = same->ai_next;
 		while (other != NULL && other->ai_family == list->ai_family)
@@ -171,14 +175,26 @@ interleave(struct race *r, const struct addrinfo *list)
 	}
 }
 
+/* The first is the one; who comes after it was only asked whether it is there. */
+static void
+attempt_won(struct race *r, size_t i)
+{
+	r->attempt[i].took = clock_now() - r->since[i];
+	r->running--;
+	if (r->winner == -1) {
+		r->winner = (int)i;
+		r->fd_won = r->fd[i].fd;
+	} else
+		(void)close(r->fd[i].fd);
+	r->fd[i].fd = -1;
+}
+
 /* One attempt is over. That there is no way to its family is told only where nothing better is known. */
 static void
 attempt_failed(struct race *r, size_t i, int error)
 {
-	char address[64];
-
-	numeric(r->address[i]->ai_addr, address, sizeof(address));
-	trace_note(r->trace, "%s: %s", address, strerror(error));
+	trace_note(r->trace, "%s: %s", r->attempt[i].address, strerror(error));
+	r->attempt[i].error = error;
 	if (r->fd[i].fd >= 0)
 		(void)close(r->fd[i].fd);
 	r->fd[i].fd = -1;
@@ -195,11 +211,10 @@ begin(struct race *r)
 {
 	size_t i = r->begun++;
 	const struct addrinfo *a = r->address[i];
-	char address[64];
 	int on = 1;
 
-	numeric(a->ai_addr, address, sizeof(address));
-	trace_note(r->trace, "connecting to %s", address);
+	trace_note(r->trace, "connecting to %s", r->attempt[i].address);
+	r->since[i] = clock_now();
 	r->fd[i] = (struct pollfd){.fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), .events = POLLOUT};
 	if (r->fd[i].fd == -1) {
 		attempt_failed(r, i, errno);
@@ -214,8 +229,8 @@ begin(struct race *r)
 	r->next = clock_now() + STAGGER;
 }
 
-/* Looks at those that have come to an end. The winner's index, or -1. */
-static int
+/* Looks at those that have come to an end. */
+static void
 settle(struct race *r)
 {
 	for (size_t i = 0; i < r->begun; i++) {
@@ -227,11 +242,12 @@ settle(struct race *r)
 		if (getsockopt(r->fd[i].fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 			error = errno;
 		if (error == 0)
-			return (int)i;
-		r->running--;
-		attempt_failed(r, i, error);
+			attempt_won(r, i);
+		else {
+			r->running--;
+			attempt_failed(r, i, error);
+		}
 	}
-	return -1;
 }
 
 /* Waits for the next thing to happen: an attempt ends, the next is due, the deadline. */
@@ -248,34 +264,32 @@ wait_for_race(struct race *r, msec deadline)
 }
 
 /* The deadline has passed: the first that is still silent is the one to tell. */
-static int
+static void
 too_late(struct race *r)
 {
 	for (size_t i = r->begun; i-- > 0; )
 		if (r->fd[i].fd >= 0)
 			r->failed = i;
-	return -2;
+	r->error = 0;
 }
 
-/* The winner's index; -1: all have failed; -2: the deadline has passed. */
-static int
-run(struct race *r, msec deadline)
+/* Until one has won, all have failed, or the deadline has passed; with each, until each has come to its end, if not beyond that bound. */
+static void
+run(struct race *r, msec each, msec deadline)
 {
-	int winner;
-
-	for (;;) {
-		if (clock_left(deadline) == 0)
-			return too_late(r);
+	while (r->winner == -1 || clock_left(each) > 0) {
+		if (clock_left(deadline) == 0) {
+			too_late(r);
+			return;
+		}
 		if (r->begun < r->addresses && (r->running == 0 || clock_left(r->next) == 0)) {
 			begin(r);
 			continue;
 		}
 		if (r->running == 0)
-			return -1;
-		wait_for_race(r, deadline);
-		winner = settle(r);
-		if (winner >= 0)
-			return winner;
+			return;
+		wait_for_race(r, r->winner == -1 ? deadline : each);
+		settle(r);
 	}
 }
 
@@ -296,29 +310,30 @@ describe(struct dialed *d, const struct addrinfo *peer)
 }
 
 static int
-nobody_won(const struct race *r, bool timeout, const char *host, uint16_t port, struct outcome *o)
+nobody_won(const struct race *r, const char *host, uint16_t port, struct outcome *o)
 {
+	bool timeout = r->error == 0;
 	enum cause cause = timeout || r->error == ETIMEDOUT ? CAUSE_TIMEOUT : CAUSE_UNREACHABLE;
-	char address[64], why[192];
+	char why[192];
 
-	numeric(r->address[r->failed]->ai_addr, address, sizeof(address));
-	(void)snprintf(why, sizeof(why), "%s: %s", address, timeout ? timeout_words : strerror(r->error));
+	(void)snprintf(why, sizeof(why), "%s: %s", r->attempt[r->failed].address, timeout ? timeout_words : strerror(r->error));
 	return outcome_set(o, EX_TEMPFAIL, STAGE_CONNECT, cause, why, "cannot connect to %s port %u", host, (unsigned)port);
 }
 
 /* Connects to one of the addresses; the others' sockets are closed. */
 static int
-connect_any(struct dialed *d, struct race *r, const char *host, uint16_t port, msec deadline, struct outcome *o)
+connect_any(struct dialed *d, struct race *r, const char *host, uint16_t port, msec each, msec deadline, struct outcome *o)
 {
-	int winner = run(r, deadline), error;
+	int error;
 
+	run(r, each, deadline);
 	for (size_t i = 0; i < r->begun; i++)
-		if (r->fd[i].fd >= 0 && (int)i != winner)
+		if (r->fd[i].fd >= 0)
 			(void)close(r->fd[i].fd);
-	if (winner < 0)
-		return nobody_won(r, winner == -2, host, port, o);
-	d->fd = r->fd[winner].fd;
-	if (describe(d, r->address[winner]) == 0)
+	if (r->winner == -1)
+		return nobody_won(r, host, port, o);
+	d->fd = r->fd_won;
+	if (describe(d, r->address[r->winner]) == 0)
 		return 0;
 	error = errno;
 	(void)close(d->fd);
@@ -329,10 +344,10 @@ connect_any(struct dialed *d, struct race *r, const char *host, uint16_t port, m
 int
 dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadline, struct trace *t, struct outcome *o)
 {
-	struct race race = {.trace = t};
+	struct race race = {.trace = t, .winner = -1, .attempt = d->attempt};
 	struct addrinfo *list;
 	char service[8];
-	msec begun = clock_now();
+	msec begun = clock_now(), each = begun;
 	int r;
 
 	*d = (struct dialed){.fd = -1, .lookup = -1, .connect = -1};
@@ -342,7 +357,16 @@ dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadl
 		return -1;
 	d->lookup = clock_now() - begun;
 	interleave(&race, list);
-	r = connect_any(d, &race, host, port, patience > 0 && clock_left(deadline) > patience ? clock_now() + patience : deadline, o);
+	d->attempts = race.addresses;
+	for (size_t i = 0; i < race.addresses; i++) {
+		numeric(race.address[i]->ai_addr, d->attempt[i].address, sizeof(d->attempt[i].address));
+		d->attempt[i].took = -1;
+	}
+	if (patience == DIAL_EACH)
+		each = clock_now() + (clock_left(deadline) / 3 < EACH_MAX ? clock_left(deadline) / 3 : EACH_MAX);	/* the rest is for the one that is taken */
+	else if (patience > 0 && clock_left(deadline) > patience)
+		deadline = clock_now() + patience;
+	r = connect_any(d, &race, host, port, each, deadline, o);
 	freeaddrinfo(list);
 	if (r == 0)
 		d->connect = clock_now() - begun - d->lookup;

@@ -9,16 +9,28 @@
 #include "outcome.h"
 #include "trace.h"
 
+#define DIAL_ADDRESSES	16	/* that are tried; whoever has more has others in reserve than we have time */
+#define DIAL_EACH	(-1)	/* patience: each address is tried to its end, for 10 s or a third of the time left, to see which of them are there */
+
+/* What became of one address. */
+struct dial_attempt {
+	char address[64];	/* numeric */
+	int error;		/* why it was not connected to, as errno; 0: it was, or another was faster, or nothing came of it in time */
+	msec took;		/* milliseconds until it was; -1: it was not */
+};
+
 struct dialed {
 	int fd;			/* non-blocking, TCP_NODELAY, close-on-exec */
 	char address[64];	/* the smarthost's, numeric, without brackets or port */
 	msec lookup;		/* milliseconds that the look-up has taken, and then to connect; -1: it never came so far */
 	msec connect;
+	struct dial_attempt attempt[DIAL_ADDRESSES];	/* in the order they are tried */
+	size_t attempts;	/* addresses there are */
 	char local[72];		/* our own end as an address literal: "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3) */
 };
 
 /*
- * Connects to host (a name, or a numeric address) and port before the deadline, and once its addresses are known within patience milliseconds (0: no other bound). Look-up runs in a thread of its own that is left behind
+ * Connects to host (a name, or a numeric address) and port before the deadline, and once its addresses are known within patience milliseconds (0: no other bound; DIAL_EACH). Look-up runs in a thread of its own that is left behind
  * when the deadline passes. Addresses are taken in the order of getaddrinfo(), families alternating; a further one is begun when the one before has
  * failed or 250 ms have passed; the first that connects wins. -1: 68 (CAUSE_NO_HOST) the name does not exist or has no address;
  * 75 look-up failed, nobody answered, refused (why: the last address's error, in system words) or the deadline passed.

@@ -469,6 +469,39 @@ test_the_silent_one_is_told(void **state)
 	(void)close(silent);
 }
 
+/* The first that answers is taken, but each is heard to its end; only one connection is left. */
+static void
+test_each_address_is_tried(void **state)
+{
+	uint16_t port = 0;
+	int live[2] = {listener("127.0.0.2", &port, 5), listener("127.0.0.4", &port, 5)};
+	int silent = listener("127.0.0.1", &port, 0), refusing = listener("127.0.0.3", &port, REFUSING), fillers[FILLERS];
+	struct dialed d;
+	struct outcome o = {0};
+	struct trace none;
+	size_t before;
+
+	(void)state;
+	trace_init(&none, -1, NULL);
+	fill_queue(port, fillers);
+	before = open_descriptors();
+	resolver.addresses = "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4";
+	assert_int_equal(dial(&d, "many.test", port, DIAL_EACH, clock_now() + 3600, &none, &o), 0);
+	assert_string_equal(d.address, "127.0.0.2");
+	assert_int_equal(d.attempts, 4);
+	assert_string_equal(d.attempt[0].address, "127.0.0.1");
+	assert_true(d.attempt[0].took == -1 && d.attempt[0].error == 0);	/* silent */
+	assert_true(d.attempt[1].took >= 0 && d.attempt[1].error == 0);
+	assert_true(d.attempt[2].took == -1 && d.attempt[2].error == ECONNREFUSED);
+	assert_true(d.attempt[3].took >= 0 && d.attempt[3].error == 0);
+	assert_int_equal(open_descriptors(), before == 0 ? 0 : before + 1);
+	(void)close(d.fd);
+	close_all(fillers, FILLERS);
+	close_all(live, 2);
+	(void)close(silent);
+	(void)close(refusing);
+}
+
 static void
 test_families_alternate(void **state)
 {
@@ -582,6 +615,7 @@ main(void)
 		cmocka_unit_test(test_a_silent_address_is_overtaken),
 		cmocka_unit_test(test_deadline_of_the_race),
 		cmocka_unit_test(test_the_silent_one_is_told),
+		cmocka_unit_test(test_each_address_is_tried),
 		cmocka_unit_test(test_families_alternate),
 		cmocka_unit_test(test_no_more_than_sixteen_addresses),
 		cmocka_unit_test(test_no_route_is_told_only_alone),
