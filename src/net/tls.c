@@ -42,6 +42,8 @@ struct tls {
 	X509 *bad;			/* the certificate that failed verification */
 	int bad_error;			/* X509_V_ERR_... */
 	int bad_depth;			/* 0: the server's own */
+	STACK_OF(X509) *bad_chain;	/* that one and those it leads to, as far as they are known */
+	char trusted[256];		/* the store that it was verified with */
 	bool open;			/* handshake done and the peer verified */
 	bool refused;			/* an alert said that our certificate is wrong or missing; in TLS 1.3 it comes after the handshake */
 	bool broken;			/* nothing more is said, not even goodbye */
@@ -91,6 +93,7 @@ verified(int ok, X509_STORE_CTX *ctx)
 		t->bad = X509_STORE_CTX_get_current_cert(ctx);
 		if (t->bad != NULL)
 			(void)X509_up_ref(t->bad);
+		t->bad_chain = X509_STORE_CTX_get1_chain(ctx);
 	}
 	return ok;
 }
@@ -100,10 +103,11 @@ trust(struct tls *t, const struct tls_policy *policy, struct outcome *o)
 {
 	if (policy->fingerprint != NULL) {
 		SSL_CTX_set_verify(t->ctx, SSL_VERIFY_NONE, NULL);
+		(void)strlcpy(t->trusted, "tls-fingerprint", sizeof(t->trusted));
 		return parse_pin(t, policy->fingerprint, o);
 	}
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, verified);
-	return tls_trust(t->ctx, policy, o);
+	return tls_trust(t->ctx, policy, t->trusted, sizeof(t->trusted), o);
 }
 
 /* The name as certificates have it: without the dot at its end, an address without its zone. */
@@ -442,6 +446,25 @@ tls_describe(struct tls *t)
 	return t->describe;
 }
 
+size_t
+tls_certificates(const struct tls *t, struct tls_certificate *list, size_t max)
+{
+	const STACK_OF(X509) *chain = t->bad_chain;
+	size_t n = 0;
+
+	if (chain == NULL && t->ssl != NULL)
+		chain = t->pin == PIN_NONE ? SSL_get0_verified_chain(t->ssl) : SSL_get_peer_cert_chain(t->ssl);
+	for (int i = 0; chain != NULL && i < sk_X509_num(chain) && n < max; i++)
+		tls_certificate(sk_X509_value(chain, i), &list[n++]);
+	return n;
+}
+
+const char *
+tls_trusted(const struct tls *t)
+{
+	return t->trusted;
+}
+
 const char *
 tls_binding_name(enum tls_binding kind)
 {
@@ -517,6 +540,7 @@ tls_free(struct tls *t)
 	SSL_free(t->ssl);
 	SSL_CTX_free(t->ctx);
 	X509_free(t->bad);
+	sk_X509_pop_free(t->bad_chain, X509_free);
 	ERR_clear_error();
 	free(t->name);
 	free(t->also);

@@ -72,6 +72,24 @@ const char *tls_describe(struct tls *tls);
  */
 bool tls_resumes(const struct tls *tls);
 
+/* A certificate in words for a person. Octets as they stand in it: what is shown goes through vis(3). */
+struct tls_certificate {
+	char subject[200];
+	char issuer[200];
+	char names[256];	/* the hosts that it is for; "" where it names none */
+	char until[12];		/* the last day, "2027-01-31" */
+	int days;		/* left until then; below 0: expired */
+};
+
+/*
+ * The certificates of the smarthost, its own first: those that were found to lead to who is trusted, or where that failed as far as they lead; with a fingerprint those
+ * that it has shown. At most max; 0: the handshake has not come so far, or a session went on.
+ */
+size_t tls_certificates(const struct tls *tls, struct tls_certificate *list, size_t max);
+
+/* Who is trusted: the file or directory of authorities, or "tls-fingerprint"; owned by tls. */
+const char *tls_trusted(const struct tls *tls);
+
 /* Channel bindings: what is known to both ends of this connection and to no other (RFC 5056). */
 enum tls_binding { TLS_NO_BINDING, TLS_EXPORTER, TLS_SERVER_END_POINT };
 

@@ -58,17 +58,36 @@ has_hashes(const char *path)
 	return found;
 }
 
+/* Where authorities were found. */
+struct place {
+	char *path;
+	size_t size;
+};
+
+static bool
+found_at(const struct place *place, const char *path)
+{
+	(void)strlcpy(place->path, path, place->size);
+	return true;
+}
+
 /* Directories, separated by colons: the first with certificates in it is trusted. */
 static bool
-trust_directory(SSL_CTX *ctx, const char *list)
+trust_directory(SSL_CTX *ctx, const char *list, const struct place *place)
 {
 	char *copy = mem_dup(list), *rest = copy, *path;
 	bool found = false;
 
 	while (!found && (path = strsep(&rest, ":")) != NULL)
-		found = has_hashes(path) && SSL_CTX_load_verify_dir(ctx, path) == 1;
+		found = has_hashes(path) && SSL_CTX_load_verify_dir(ctx, path) == 1 && found_at(place, path);
 	free(copy);
 	return found;
+}
+
+static bool
+trust_bundle(SSL_CTX *ctx, const char *path, const struct place *place)
+{
+	return SSL_CTX_load_verify_file(ctx, path) == 1 && found_at(place, path);
 }
 
 static const char *
@@ -85,17 +104,17 @@ const char *const tls_bundles[] = {
 
 /* The system's store; where the environment names one, it is that and no other. */
 static bool
-trust_system(SSL_CTX *ctx)
+trust_system(SSL_CTX *ctx, const struct place *place)
 {
 	const char *dir = from_environment(X509_get_default_cert_dir_env());
 	const char *file = from_environment(X509_get_default_cert_file_env());
 
 	if (dir != NULL || file != NULL)
-		return (dir != NULL && trust_directory(ctx, dir)) || (file != NULL && SSL_CTX_load_verify_file(ctx, file) == 1);
-	if (trust_directory(ctx, X509_get_default_cert_dir()) || SSL_CTX_load_verify_file(ctx, X509_get_default_cert_file()) == 1)
+		return (dir != NULL && trust_directory(ctx, dir, place)) || (file != NULL && trust_bundle(ctx, file, place));
+	if (trust_directory(ctx, X509_get_default_cert_dir(), place) || trust_bundle(ctx, X509_get_default_cert_file(), place))
 		return true;
 	for (size_t i = 0; tls_bundles[i] != NULL; i++)
-		if (SSL_CTX_load_verify_file(ctx, tls_bundles[i]) == 1)
+		if (trust_bundle(ctx, tls_bundles[i], place))
 			return true;
 	return false;
 }
@@ -120,11 +139,15 @@ trust_file(SSL_CTX *ctx, const char *path, struct outcome *o)
 }
 
 int
-tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, struct outcome *o)
+tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, char *where, size_t size, struct outcome *o)
 {
-	if (policy->ca_file != NULL)
+	struct place place = {where, size};
+
+	if (policy->ca_file != NULL) {
+		(void)found_at(&place, policy->ca_file);
 		return trust_file(ctx, policy->ca_file, o);
-	if (trust_system(ctx))
+	}
+	if (trust_system(ctx, &place))
 		return 0;
 	return outcome_set(o, EX_PROTOCOL, STAGE_TLS, CAUSE_NO_TRUST_STORE, "this system has no certificate of any authority",
 	    "cannot verify %s", policy->name);

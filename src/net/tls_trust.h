@@ -8,9 +8,10 @@
 #include "net/tls.h"
 
 /*
- * Loads the authorities of the policy: its ca_file (a file, or a hashed directory), else the system's. -1: o: 76 CAUSE_NO_TRUST_STORE, 78 the file.
+ * Loads the authorities of the policy: its ca_file (a file, or a hashed directory), else the system's; which of its files or directories that is goes into where. -1: o: 76 CAUSE_NO_TRUST_STORE,
+ * 78 the file.
  */
-int tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, struct outcome *o);
+int tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, char *where, size_t size, struct outcome *o);
 
 /* Where systems have all authorities in one file, until NULL. */
 extern const char *const tls_bundles[];

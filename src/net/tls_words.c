@@ -69,24 +69,33 @@ general_name(const GENERAL_NAME *name, char *out, size_t size)
 		(void)inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(value), out, (socklen_t)size);
 }
 
-/* The names that a certificate is for, as many as have room. The caller frees them. */
+/* The names that a certificate is for, as many as have room. */
+static void
+add_names(struct buf *b, const X509 *cert)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	char one[NAMES_MAX];
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && b->len <= NAMES_MAX; i++) {
+		general_name(sk_GENERAL_NAME_value(names, i), one, sizeof(one));
+		if (one[0] != '\0')
+			buf_printf(b, "%s%s", b->len > 0 ? ", " : "", one);
+	}
+	if (b->len > NAMES_MAX) {
+		b->len = NAMES_MAX;
+		buf_puts(b, "...");
+	}
+	GENERAL_NAMES_free(names);
+}
+
+/* The same in a sentence. The caller frees it. */
 static char *
 names_of(const X509 *cert)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
 	struct buf b = {0};
 	char one[NAMES_MAX];
 
-	for (int i = 0; i < sk_GENERAL_NAME_num(names) && b.len <= NAMES_MAX; i++) {
-		general_name(sk_GENERAL_NAME_value(names, i), one, sizeof(one));
-		if (one[0] != '\0')
-			buf_printf(&b, "%s%s", b.len > 0 ? ", " : "", one);
-	}
-	if (b.len > NAMES_MAX) {
-		b.len = NAMES_MAX;
-		buf_puts(&b, "...");
-	}
-	GENERAL_NAMES_free(names);
+	add_names(&b, cert);
 	if (b.len == 0) {
 		distinguished_name(X509_get_subject_name(cert), one, sizeof(one));
 		buf_printf(&b, "no host by a subject alternative name (it is %s)", one[0] != '\0' ? one : "of nobody");
@@ -135,4 +144,23 @@ tls_certificate_words(const X509 *bad, int error, int depth, const char *name, e
 	default:
 		return mem_printf("%s: %s (%s)", whose, X509_verify_cert_error_string(error), subject);
 	}
+}
+
+void
+tls_certificate(const X509 *cert, struct tls_certificate *c)
+{
+	struct buf names = {0};
+	int seconds;
+
+	*c = (struct tls_certificate){0};
+	distinguished_name(X509_get_subject_name(cert), c->subject, sizeof(c->subject));
+	distinguished_name(X509_get_issuer_name(cert), c->issuer, sizeof(c->issuer));
+	date_words(X509_get0_notAfter(cert), c->until, sizeof(c->until));
+	if (ASN1_TIME_diff(&c->days, &seconds, NULL, X509_get0_notAfter(cert)) != 1)
+		c->days = 0;
+	else if (seconds < 0)
+		c->days--;
+	add_names(&names, cert);
+	(void)strlcpy(c->names, buf_str(&names), sizeof(c->names));
+	buf_free(&names);
 }

@@ -5,6 +5,7 @@
 #define NET_TLS_WORDS_H
 
 #include <openssl/x509.h>
+#include "net/tls.h"
 #include "outcome.h"
 
 /* The oldest error in OpenSSL's queue, else the system's (errno), else that the connection was closed. Valid until the next call into either. */
@@ -15,5 +16,8 @@ const char *tls_error_words(int sys);
  * the words; *cause is the kind.
  */
 char *tls_certificate_words(const X509 *bad, int error, int depth, const char *name, enum cause *cause);
+
+/* Fills in c. */
+void tls_certificate(const X509 *cert, struct tls_certificate *c);
 
 #endif

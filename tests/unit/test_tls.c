@@ -241,6 +241,58 @@ test_intermediate_authority(void **state)
 	free_identity(&between);
 }
 
+/* What a check shows: whom the certificates belong to, whether or not they are trusted. */
+static void
+check_chain(const struct tls_policy *policy, const struct identity *id, const struct identity *chain, bool good, const char *subjects, int days)
+{
+	struct tls_peer peer = {.id = id, .chain = chain};
+	struct tls_certificate list[4];
+	struct outcome o = {0};
+	struct buf got = {0};
+	struct tls *t = tls_new(policy, &o);
+	int fd;
+	size_t n;
+
+	assert_non_null(t);
+	assert_int_equal(tls_certificates(t, list, 4), 0);
+	fd = peer_start(&peer);
+	assert_int_equal(handshake(t, fd, &o), good ? 1 : TLS_FAILED);
+	n = tls_certificates(t, list, 4);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&got, "%s<%s;", list[i].subject, list[i].issuer);
+	assert_string_equal(buf_str(&got), subjects);
+	assert_string_equal(list[0].names, HOST);
+	assert_true(list[0].days == days || list[0].days == days - 1);	/* a second may pass */
+	assert_int_equal(strlen(list[0].until), 10);
+	assert_int_equal(tls_certificates(t, list, 1), 1);
+	assert_string_equal(tls_trusted(t), policy->fingerprint != NULL ? "tls-fingerprint" : policy->ca_file);
+	buf_free(&got);
+	tls_free(t);
+	(void)close(fd);
+	peer_join(&peer);
+}
+
+static void
+test_certificates_are_shown(void **state)
+{
+	static const struct cert_spec middle = {.cn = "Middle Authority", .ca = true}, spec = {.cn = "x", .san = "DNS:" HOST};
+	static const struct cert_spec old = {.cn = "old", .san = "DNS:" HOST, .from = -20, .until = -10};
+	struct identity between = make_identity(&middle, &world.ca), id = make_identity(&spec, &between), expired = make_identity(&old, &world.ca);
+	struct tls_policy good = {.name = HOST, .ca_file = world.ca_file}, wrong = {.name = HOST, .ca_file = world.other_file};
+	struct tls_policy pinned = {.name = HOST, .fingerprint = "sha256:0000000000000000000000000000000000000000000000000000000000000000"};
+	int days;
+
+	(void)state;
+	assert_int_equal(ASN1_TIME_diff(&days, &(int){0}, NULL, X509_get0_notAfter(id.cert)), 1);
+	check_chain(&good, &id, &between, true, "CN=x<CN=Middle Authority;CN=Middle Authority<CN=Test Authority;CN=Test Authority<CN=Test Authority;", days);
+	check_chain(&wrong, &id, &between, false, "CN=x<CN=Middle Authority;CN=Middle Authority<CN=Test Authority;", days);
+	check_chain(&pinned, &id, &between, false, "CN=x<CN=Middle Authority;CN=Middle Authority<CN=Test Authority;", days);
+	check_chain(&good, &expired, NULL, false, "CN=old<CN=Test Authority;CN=Test Authority<CN=Test Authority;", -10);
+	free_identity(&expired);
+	free_identity(&id);
+	free_identity(&between);
+}
+
 static void
 test_certificate_for_another_purpose(void **state)
 {
@@ -471,6 +523,7 @@ main(void)
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_expired_authority),
 		cmocka_unit_test(test_intermediate_authority),
+		cmocka_unit_test(test_certificates_are_shown),
 		cmocka_unit_test(test_certificate_for_another_purpose),
 		cmocka_unit_test(test_ca_file_may_be_a_hashed_directory),
 		cmocka_unit_test(test_unusable_ca_file),
