@@ -15,6 +15,13 @@
 #define RESUME_MAX	10000	/* milliseconds that a handshake with a session of an earlier run may take */
 #define CONNECT_MAX	10000	/* milliseconds that one which is not the last is tried to be connected to: dead, it costs seconds, not its share */
 
+static void
+show(const struct client *c, enum client_step step, const struct outcome *o)
+{
+	if (c->witness != NULL)
+		c->witness->saw(c->witness->arg, step, c, o);
+}
+
 /* Reads the reply to what was last asked. */
 static int
 hear(struct client *c, enum stage stage, const char *to, struct outcome *o)
@@ -44,8 +51,10 @@ greet(struct client *c, struct outcome *o)
 	if (hear(c, STAGE_BANNER, "the greeting", o) == -1)
 		return -1;
 	c->fragile = strstr(c->reply.text, "Dovecot") != NULL;	/* 2.3 dies of a BDAT behind a MAIL that its relay refuses */
-	if (c->reply.code == 220)
+	if (c->reply.code == 220) {
+		show(c, CLIENT_GREETED, NULL);
 		return 0;
+	}
 	return reply_fail(&c->reply, STAGE_BANNER, o, "%s does not accept connections", c->host->host);
 }
 
@@ -86,8 +95,10 @@ say_helo(struct client *c, const char *name, struct outcome *o)
 			*o = refused;
 		return -1;
 	}
-	if (c->reply.code / 100 == 2)
+	if (c->reply.code / 100 == 2) {
+		show(c, CLIENT_EHLO, NULL);
 		return 0;
+	}
 	return reply_fail(&c->reply, STAGE_EHLO, o, "%s refused EHLO and HELO %s", c->host->host, name);
 }
 
@@ -105,6 +116,7 @@ introduce(struct client *c, struct outcome *o)
 	c->can_quit = true;
 	if (c->reply.code / 100 == 2) {
 		capability_parse(&c->cap, &c->reply);
+		show(c, CLIENT_EHLO, NULL);
 		return 0;
 	}
 	memset(&c->cap, 0, sizeof(c->cap));
@@ -181,7 +193,7 @@ secure(struct client *c, struct outcome *o)
 	struct tls_policy policy = {
 		.ca_file = h->tls_ca_file, .fingerprint = h->tls_fingerprint, .certificate = h->tls_certificate, .key = h->tls_key,
 		.min_version = h->tls_min_version,
-		.session_cache = h->tls_certificate == NULL ? h->tls_session_cache : NULL,	/* not all keep the client's with it */
+		.session_cache = h->tls_certificate == NULL && c->witness == NULL ? h->tls_session_cache : NULL,	/* not all keep the client's with it */
 	};
 	struct buf passphrase = {0};
 	struct tls *tls = NULL;
@@ -213,6 +225,7 @@ secure(struct client *c, struct outcome *o)
 	if (c->trace != NULL)
 		c->trace->tls = true;
 	trace_note(c->trace, "%s with %s, verified", c->tls, policy.name);
+	show(c, CLIENT_SECURED, NULL);
 	return 0;
 }
 
@@ -230,6 +243,7 @@ start_tls(struct client *c, struct outcome *o)
 		return -1;
 	if (c->reply.code != 220)
 		return reply_fail(&c->reply, STAGE_STARTTLS, o, "%s refused STARTTLS", c->host->host);
+	show(c, CLIENT_STARTTLS, NULL);
 	c->can_quit = false;
 	if (stream_pending(&c->stream) > 0)
 		return outcome_set(o, EX_PROTOCOL, STAGE_STARTTLS, CAUSE_INJECTED, "text came in clear after the answer to STARTTLS",
@@ -253,6 +267,8 @@ sign_in(struct client *c, struct outcome *o)
 	r = auth_sign_in(&c->stream, c->host, &c->cap, c->trace, c->mechanism, o);
 	c->took.auth = clock_now() - begun;
 	c->can_quit = r == 0 || o->cause != CAUSE_NONSENSE;	/* else it may still be waiting for a response */
+	if (r == 0)
+		show(c, CLIENT_SIGNED_IN, NULL);
 	return r;
 }
 
@@ -277,17 +293,22 @@ connect_once(struct client *c, msec deadline, struct outcome *o)
 	if (c->trace != NULL)
 		c->trace->tls = false;
 	stream_init(&c->stream, -1, deadline);
-	r = dial(&c->dialed, c->host->host, c->host->port, c->last ? 0 : CONNECT_MAX, deadline, c->trace, o);
+	r = dial(&c->dialed, c->host->host, c->host->port, c->witness != NULL ? DIAL_EACH : c->last ? 0 : CONNECT_MAX, deadline, c->trace, o);
 	c->took = CLIENT_NO_TIMES;
 	c->took.lookup = c->dialed.lookup;
 	c->took.connect = c->dialed.connect;
-	if (r == -1)
+	if (r == -1) {
+		show(c, CLIENT_FAILED, o);
 		return -1;
+	}
+	show(c, CLIENT_CONNECTED, NULL);
 	stream_init(&c->stream, c->dialed.fd, deadline);
 	r = open_session(c, o);
 	c->reply.code = 0;
-	if (r == -1)
+	if (r == -1) {
+		show(c, CLIENT_FAILED, o);
 		client_close(c);
+	}
 	return r;
 }
 
@@ -333,9 +354,12 @@ open_by_srv(struct client *c, const struct smarthost *host, msec deadline, struc
 	    deadline, c->trace, o);
 
 	if (r == -1) {
+		show(c, CLIENT_FAILED, o);
 		free(list);
 		return -1;
 	}
+	c->servers = list;
+	show(c, CLIENT_SERVERS, NULL);
 	(void)strlcpy(c->domain, host->host, sizeof(c->domain));
 	if (c->domain[strlen(c->domain) - 1] == '.')
 		c->domain[strlen(c->domain) - 1] = '\0';
@@ -357,18 +381,21 @@ open_by_srv(struct client *c, const struct smarthost *host, msec deadline, struc
 			break;
 	}
 	c->last = last;
+	c->servers = NULL;
 	free(list);
 	return r;
 }
 
-int
-client_open(struct client *c, const struct smarthost *host, bool last, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o)
+static int
+open_seen(struct client *c, const struct smarthost *host, bool last, const struct client_witness *witness, const char *ehlo, msec deadline, struct trace *trace,
+    struct outcome *o)
 {
 	int r;
 
 	memset(c, 0, sizeof(*c));
 	c->configured = c->host = host;
 	c->last = last;
+	c->witness = witness;
 	c->ehlo = ehlo;
 	c->trace = trace;
 	c->took = CLIENT_NO_TIMES;
@@ -377,6 +404,19 @@ client_open(struct client *c, const struct smarthost *host, bool last, const cha
 	if (r == 0)
 		*o = (struct outcome){0};	/* EHLO or a mechanism may have been refused on the way */
 	return r;
+}
+
+int
+client_open(struct client *c, const struct smarthost *host, bool last, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o)
+{
+	return open_seen(c, host, last, NULL, ehlo, deadline, trace, o);
+}
+
+int
+client_open_seen(struct client *c, const struct smarthost *host, const struct client_witness *witness, const char *ehlo, msec deadline, struct trace *trace,
+    struct outcome *o)
+{
+	return open_seen(c, host, true, witness, ehlo, deadline, trace, o);
 }
 
 void

@@ -25,6 +25,26 @@ struct client_times {
 
 #define CLIENT_NO_TIMES	(struct client_times){-1, -1, -1, -1, -1}
 
+struct client;
+
+/* What client_open_seen() has just done. */
+enum client_step {
+	CLIENT_SERVERS,		/* SRV: c->servers */
+	CLIENT_CONNECTED,	/* c->dialed */
+	CLIENT_GREETED,		/* c->reply, as in the next two; c->secure tells whether it was within TLS */
+	CLIENT_EHLO,
+	CLIENT_STARTTLS,
+	CLIENT_SECURED,		/* c->tls, and c->stream.tls */
+	CLIENT_SIGNED_IN,	/* c->mechanism; not where no sign-in is wanted */
+	CLIENT_FAILED		/* o; c is as the failure has left it, before it is closed */
+};
+
+/* Who watches how a connection is made (--check). */
+struct client_witness {
+	void (*saw)(void *arg, enum client_step step, const struct client *c, const struct outcome *o);
+	void *arg;
+};
+
 struct client {
 	const struct smarthost *configured;	/* as it was given to client_open() */
 	const struct smarthost *host;	/* as it is connected to: the same, or with srv target */
@@ -51,6 +71,8 @@ struct client {
 	char tls[64];			/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "" */
 	char mechanism[32];		/* of AUTH, or "" */
 	struct client_times took;
+	const struct client_witness *witness;	/* or NULL */
+	const struct srv_list *servers;	/* while they are tried */
 };
 
 /*
@@ -59,6 +81,10 @@ struct client {
  * host, ehlo and trace are borrowed. -1: o by stage; the connection is closed. 0: o is empty.
  */
 int client_open(struct client *c, const struct smarthost *host, bool last, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o);
+
+/* The same for one who looks on: each address is tried, TLS begins anew whatever sessions were kept, and witness is told each step. There is no other smarthost to try. */
+int client_open_seen(struct client *c, const struct smarthost *host, const struct client_witness *witness, const char *ehlo, msec deadline, struct trace *trace,
+    struct outcome *o);
 
 /*
  * Sends m to those recipients of e that are RCPT_PENDING; stream.deadline, which the caller may have moved, bounds it. 0: each of them is RCPT_DONE or RCPT_FAILED with a
@@ -89,6 +115,9 @@ int client_ask_again(struct client *c, struct outcome *o);
 
 /* RSET. */
 int client_reset(struct client *c, struct outcome *o);
+
+/* Any other command, on a connection between commands. Its answer is c->reply, whatever it says. -1: o, the connection has failed. */
+int client_ask(struct client *c, const char *line, struct outcome *o);
 
 /* True where the connection stands between commands, and the smarthost has not said or ended anything meanwhile. */
 bool client_usable(struct client *c);

@@ -654,15 +654,23 @@ client_message(struct client *c, struct envelope *e, struct message *m, struct o
 }
 
 int
-client_reset(struct client *c, struct outcome *o)
+client_ask(struct client *c, const char *line, struct outcome *o)
 {
 	struct envelope none = {0};
 	struct transaction t = {.c = c, .e = &none, .o = o};
+	char verb[16];
 
 	*o = (struct outcome){0};
-	put(&t, "RSET", 4);
+	(void)snprintf(verb, sizeof(verb), "%.*s", (int)strcspn(line, " "), line);
+	put(&t, line, strlen(line));
 	(void)stream_flush(&c->stream);
-	if (hear(&t, STAGE_MAIL, "RSET") == -1)
+	return hear(&t, STAGE_MAIL, verb);
+}
+
+int
+client_reset(struct client *c, struct outcome *o)
+{
+	if (client_ask(c, "RSET", o) == -1)
 		return -1;
 	return c->reply.code / 100 == 2 ? 0 : reply_fail(&c->reply, STAGE_MAIL, o, "%s refused to begin anew", c->host->host);
 }
