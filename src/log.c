@@ -191,6 +191,18 @@ log_write(int priority, struct buf *line)
 	}
 }
 
+const char *
+log_where(void)
+{
+	return handle.kind == LOG_TO_FILE ? handle.file : handle.kind == LOG_TO_STDERR ? "standard error" : "syslog, facility mail";
+}
+
+const char *
+log_lost(void)
+{
+	return handle.kind != LOG_TO_SYSLOG || access(_PATH_LOG, W_OK) == 0 ? NULL : strerror(errno);
+}
+
 void
 log_remember(const char *what, const char *where, const char *why)
 {

@@ -33,6 +33,12 @@ void log_number(struct buf *line, const char *key, long long value);
 /* Writes the line, made by log_field(), within two seconds at the most. priority as syslog(3): LOG_INFO, LOG_ERR, ... */
 void log_write(int priority, struct buf *line);
 
+/* Where lines go: "syslog, facility mail", "standard error", or the file. */
+const char *log_where(void);
+
+/* Why what was written there is lost without anybody noticing, or NULL: syslog(3) says nothing. */
+const char *log_lost(void);
+
 /* What of a run's traces could not be written: the log, or the transcript. Only a run that fails itself tells it, the first one. */
 void log_remember(const char *what, const char *where, const char *why);
 

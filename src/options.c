@@ -311,12 +311,18 @@ take_long_flag(struct options *opt, int argc, char **argv, int *i, struct outcom
 		*i += strcmp(flag, "--older-than") == 0 && next != NULL;
 		return take_list_flag(opt, flag, next, o);
 	}
+	if (opt->mode == MODE_CHECK && strcmp(flag, "--json") == 0) {
+		opt->json = true;
+		return 0;
+	}
 	if (!first)
 		return usage(o, CAUSE_USAGE, "a long flag may only be the first argument", flag, NULL);
 	if (strcmp(flag, "--version") == 0)
 		opt->mode = MODE_VERSION;
 	else if (strcmp(flag, "--help") == 0)
 		opt->mode = MODE_HELP;
+	else if (strcmp(flag, "--check") == 0)
+		opt->mode = MODE_CHECK;
 	else if (strcmp(flag, "--print-config") == 0)
 		opt->mode = MODE_PRINT;
 	else {
@@ -373,6 +379,8 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 		opt->recipient = argv + i;
 		opt->recipients = (size_t)(argc - i);
 	}
+	if (opt->mode == MODE_CHECK && opt->from_header)
+		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "the first flag takes no message", "nothing was done");
 	if ((opt->mode == MODE_RUN || opt->mode == MODE_STEER || opt->mode == MODE_PRINT) && (opt->recipients > 0 || opt->from_header))
 		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "the first flag takes no message and no recipients", "nothing was done");
 	if ((opt->mode == MODE_DELIVER || opt->mode == MODE_VERIFY) && !opt->from_header && opt->recipients == 0)
@@ -394,6 +402,7 @@ options_help(void)
 	    "  -bv        ask the smarthost about the recipients, send nothing\n"
 	    "  -q[time]   send what is in the queue, once or at that interval\n"
 	    "  -bp        list the queue         -bi  check the alias file\n"
+	    "  --check [--json] [recipient ...]  try the whole way to the smarthost, and send nothing\n"
 	    "  --print-config  what is configured, and where\n"
 	    "  --version  print the version      --help  print this\n"
 	    "Other flags of Sendmail are accepted or refused as sendmail(8) says. Configuration: sendmail.conf(5).\n";

@@ -10,7 +10,7 @@
 #include "outcome.h"
 
 /* Those up to MODE_VERIFY send or ask. */
-enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_RUN, MODE_STEER, MODE_PRINT, MODE_LIST, MODE_ALIASES, MODE_VERSION, MODE_HELP };
+enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_RUN, MODE_STEER, MODE_PRINT, MODE_LIST, MODE_ALIASES, MODE_CHECK, MODE_VERSION, MODE_HELP };
 
 /* -oe: what a failure of a message that could be read is told by; from ERRORS_MAIL on by a notice. */
 enum error_mode {
@@ -31,7 +31,7 @@ struct options {
 	const char *match_text;		/* what it is to be matched with */
 	char steer;			/* MODE_STEER, --queue-...: 'r'emove, 'h'old, re'l'ease, 's'how the message match_text */
 	bool called_mailq;		/* by that name */
-	bool json;			/* mailq --json */
+	bool json;			/* mailq --json, --check --json */
 	long older;			/* mailq --older-than: seconds, 0: not asked */
 	bool from_header;		/* -t */
 	bool ignore_dots;		/* -i */

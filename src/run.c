@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "check.h"
 #include "config.h"
 #include "config_print.h"
 #include "desk.h"
@@ -387,6 +388,17 @@ print_config(const struct config *c, struct outcome *o)
 	return status;
 }
 
+/* --check. config: what became of reading it. */
+static int
+check(struct delivery *d, const struct outcome *config)
+{
+	struct check_setup setup = {
+		.config = &d->config, .trouble = config, .options = &d->opt, .host = d->host, .trace = &d->trace, .version = VERSION, .queue_only = keep_only(&d->config),
+	};
+
+	return check_run(&setup, &d->aliases, &d->envelope, &d->result);
+}
+
 /*
  * Personalities and modes that deliver nothing. o: what became of reading the configuration. newaliases never fails: scripts of
  * packages call it on machines where nothing is configured yet.
@@ -415,6 +427,7 @@ other_mode(const struct delivery *d, struct outcome *o)
 	case MODE_SERVE:
 	case MODE_VERIFY:
 	case MODE_RUN:
+	case MODE_CHECK:
 		break;
 	}
 	return EX_SOFTWARE;
@@ -463,6 +476,8 @@ run(int argc, char **argv, const struct process *p)
 	d->keeper = (struct keeper){.config = &d->config, .options = &d->opt, .aliases = &d->aliases, .host = d->host, .trace = &d->trace};
 	if (o->status == 0 && d->opt.mode == MODE_RUN)
 		status = run_queue(d, &config);
+	else if (o->status == 0 && d->opt.mode == MODE_CHECK)
+		status = check(d, &config);
 	else if (o->status == 0 && d->opt.mode > MODE_VERIFY)
 		status = other_mode(d, &config);
 	else

@@ -164,6 +164,15 @@ spool_make_id(char *id, time_t now)
 	(void)snprintf(id, SPOOL_ID_SIZE, "%010" PRIx64 "%016" PRIx64, (uint64_t)now & 0xffffffffff, random);
 }
 
+time_t
+spool_id_time(const char *id)
+{
+	char seconds[11];
+
+	(void)strlcpy(seconds, id, sizeof(seconds));
+	return (time_t)strtoull(seconds, NULL, 16);
+}
+
 bool
 spool_is_id(const char *text)
 {

@@ -55,6 +55,9 @@ int spool_open_runner(const struct spool *s, struct outcome *o);
 int spool_put(struct spool *s, const struct envelope *e, bool (*wanted)(const struct envelope *, size_t), struct message *m, const struct outcome *error,
     time_t next, char *id, struct outcome *o);
 
+/* Whether a message could be put in: writes a file without a name, and leaves none. -1: o (73). */
+int spool_try(const struct spool *s, struct outcome *o);
+
 /* Messages in the queue, and their octets in all. -1: o (74). */
 int spool_usage(struct spool *s, uint64_t *messages, uint64_t *octets, struct outcome *o);
 
@@ -150,6 +153,9 @@ bool spool_is_own(const char *path);
 
 /* True where there is a message in the queue at path; for a quick look. */
 bool spool_has_any(const char *path);
+
+/* When the message of that identifier came into the queue. */
+time_t spool_id_time(const char *id);
 
 /* True where the text has the form of an identifier: no other is ever made a file's name. */
 bool spool_is_id(const char *text);

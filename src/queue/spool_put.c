@@ -156,6 +156,24 @@ commit(const struct spool *s, int fd, const char *temporary, time_t now, char *i
 	return -1;
 }
 
+int
+spool_try(const struct spool *s, struct outcome *o)
+{
+	char temporary[SPOOL_ID_SIZE + 8];
+	static const char block[4096];
+	int fd = new_file(s, temporary, sizeof(temporary)), r = -1, error;
+
+	if (fd != -1) {
+		r = disk_write(fd, 0, block, sizeof(block)) == 0 && disk_sync(fd) == 0 ? 0 : -1;
+		error = errno;
+		if (temporary[0] != '\0')
+			(void)disk_unlink(s->dir, temporary);
+		(void)close(fd);
+		errno = error;
+	}
+	return r == 0 ? 0 : spool_failed(s, EX_CANTCREAT, "write to", o);
+}
+
 /* What nobody could read back is not put in. */
 static int
 check_bounds(const struct envelope *e, bool (*wanted)(const struct envelope *, size_t), const struct message *m, struct outcome *o)

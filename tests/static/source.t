@@ -37,7 +37,7 @@ sub where
 my %floor;
 my $level = 0;
 for (['clock', 'mem', 'json', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
-    ['smtp/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify'], ['queue/'], ['keep'], ['desk'], ['run'], ['main']) {
+    ['smtp/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify', 'check'], ['queue/'], ['keep'], ['desk'], ['run'], ['main']) {
 	$floor{$_} = $level for @$_;
 	$level++;
 }
