@@ -1,13 +1,15 @@
 /*
- * The one table of causes and remedies. See explain.h.
+ * Why something has failed, and what helps. See explain.h. The rows for what this program itself knows are here, those for what servers say in explain_hints.c and explain_codes.c.
  */
+#include <stdlib.h>
 #include <string.h>
-#include "explain.h"
+#include "explain_table.h"
 
 /* What the program itself knows to be the cause. */
 static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_NONE] = {"", ""},
 	[CAUSE_USAGE] = {"", "see \"sendmail --help\" or sendmail(8) for the flags"},
+	[CAUSE_NO_TOPIC] = {"", "sendmail --explain alone lists what there is"},
 	[CAUSE_NOT_YET] = {"", "leave the flag out, or wait for a version that has it"},
 	[CAUSE_DAEMON] = {"it was called as the mail daemon that it replaces",
 	    "remove the daemon's start script; for programs that need SMTP on localhost:25 let systemd or inetd start \"sendmail -bs\", see sendmail(8)"},
@@ -102,69 +104,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_QUEUE_BROKEN] = {"the disk or the file system has altered it, or it is of another version of this program", "look at the file; it was left as it is"},
 	[CAUSE_EXPIRED] = {"the smarthost could not be used for all that time", "see what the last attempt says; send it again when that is mended"},
 	[CAUSE_SYSTEM] = {"this machine or container is short of something", "see what the system says, and raise the limit"},
-	[CAUSE_BUG] = {"a bug in this program", "please report it with the output of -v"},
-};
-
-/* What servers say. The first row that fits counts; 0, NULL: any. enhanced that ends in a dot: any that begin so. */
-static const struct by_reply {
-	enum stage stage;
-	int code;
-	const char *enhanced;
-	const char *words;	/* stands in the reply, case apart */
-	struct explanation text;
-} by_reply[] = {
-	{0, 421, "4.7.", NULL, {"a limit on how much may be sent in how short a time", "wait, and send less at once"}},
-	{0, 421, NULL, NULL, {"the smarthost is shutting down or overloaded", "try again later"}},
-	{STAGE_BANNER, 0, NULL, NULL, {"the smarthost does not want to talk to this address, or takes no mail at all",
-	    "check host and port; ask the operator whether this network may connect"}},
-	{STAGE_EHLO, 504, NULL, NULL, {"it wants a full name in EHLO", "set hostname to a name with a dot"}},
-	{STAGE_EHLO, 0, NULL, NULL, {"the name in EHLO has characters that are not allowed, or it restricts who may connect",
-	    "set hostname to the full name of this machine"}},
-	{STAGE_STARTTLS, 0, NULL, NULL, {"TLS is broken or overloaded at the smarthost", "tell its operator; nothing was sent, and no password"}},
-	{STAGE_AUTH, 0, "5.7.30", NULL, {"Exchange Online no longer takes passwords here", "use OAuth 2.0: set token-command"}},
-	{STAGE_AUTH, 0, "5.7.9", NULL, {"the account needs an app password, or OAuth 2.0", "make an app password at the provider, or set token-command"}},
-	{STAGE_AUTH, 535, NULL, NULL, {"wrong user or password; the provider wants an app password; or password sign-in is switched off there",
-	    "check user and password, also for a line end or quotes that do not belong to it"}},
-	{STAGE_AUTH, 534, NULL, NULL, {"the provider wants a stronger way to sign in", "make an app password there, or set token-command"}},
-	{STAGE_AUTH, 538, NULL, NULL, {"it takes this way to sign in with TLS alone", "set tls to \"starttls\" or \"implicit\""}},
-	{STAGE_AUTH, 504, NULL, NULL, {"it does not know the mechanism after all", "set auth to one that it knows"}},
-	{STAGE_AUTH, 530, NULL, NULL, {"it wants TLS first", "set tls to \"starttls\" or \"implicit\""}},
-	{STAGE_AUTH, 454, NULL, NULL, {"the smarthost's own trouble with its list of users", "try again later"}},
-	{STAGE_AUTH, 4, NULL, NULL, {"the smarthost's own trouble", "try again later"}},
-	{STAGE_AUTH, 0, NULL, NULL, {"the account may not sign in this way", "check user, password and auth, and ask the provider"}},
-	{STAGE_MAIL, 530, NULL, "starttls", {"tls is \"none\", and it wants TLS", "set tls to \"starttls\" or \"implicit\""}},
-	{STAGE_MAIL, 530, NULL, "authentic", {"it takes mail only from those who sign in", "set user and password"}},
-	{STAGE_MAIL, 530, "5.7.0", NULL, {"tls is \"none\", and it wants TLS", "set tls to \"starttls\" or \"implicit\""}},
-	{STAGE_MAIL, 0, NULL, "starttls", {"tls is \"none\", and it wants TLS", "set tls to \"starttls\" or \"implicit\""}},
-	{STAGE_MAIL, 530, NULL, NULL, {"it takes mail only from those who sign in", "set user and password"}},
-	{STAGE_MAIL, 552, NULL, NULL, {"the message is too large", "send it smaller, or ask for a higher limit"}},
-	{STAGE_MAIL, 0, "5.3.4", NULL, {"the message is too large", "send it smaller, or ask for a higher limit"}},
-	{STAGE_MAIL, 0, "5.1.7", NULL, {"the sender is no address in its eyes", "set from, or give -f"}},
-	{STAGE_MAIL, 555, NULL, NULL, {"it does not know a parameter that it has offered itself", "tell its operator"}},
-	{STAGE_MAIL, 5, NULL, NULL, {"the account may not send with this sender", "set from to the account's own address, and override-from = true"}},
-	{STAGE_RCPT, 530, NULL, NULL, {"it takes mail only from those who sign in", "set user and password"}},
-	{STAGE_RCPT, 0, NULL, "relay", {"it takes mail for others only from those who sign in, or may not take it from this account",
-	    "set user and password, and use the submission port 587"}},
-	{STAGE_RCPT, 0, "4.2.0", NULL, {"it takes mail from strangers only at the second try (greylisting)", "send it again in some minutes"}},
-	{STAGE_RCPT, 0, NULL, "greylist", {"it takes mail from strangers only at the second try (greylisting)", "send it again in some minutes"}},
-	{STAGE_RCPT, 452, NULL, NULL, {"too many recipients at once, or no room there", "send it again later"}},
-	{STAGE_RCPT, 552, NULL, NULL, {"the mailbox is full, or there are too many recipients at once", "send it again later"}},
-	{STAGE_RCPT, 0, "5.1.", NULL, {"there is no such recipient", "check the address for a slip of the pen"}},
-	{STAGE_RCPT, 0, "5.2.", NULL, {"the mailbox is full or closed", "ask the recipient by another way"}},
-	{STAGE_RCPT, 0, "5.7.", NULL, {"the smarthost does not let this account write to that address", "set user and password; ask its operator"}},
-	{STAGE_RCPT, 550, NULL, NULL, {"there is no such recipient, or mail from here is not wanted there", "check the address for a slip of the pen"}},
-	{STAGE_RCPT, 551, NULL, NULL, {"the recipient has moved", "use the address that the reply tells"}},
-	{STAGE_RCPT, 553, NULL, NULL, {"there is no such recipient, or the address is malformed", "check the address for a slip of the pen"}},
-	{STAGE_RCPT, 4, NULL, NULL, {"a trouble that passes, there or at the recipient's", "send it again later"}},
-	{STAGE_RCPT, 5, NULL, NULL, {"the smarthost does not take mail for that address", "check the address; ask the operator"}},
-	{0, 552, NULL, NULL, {"the message is too large", "send it smaller, or ask for a higher limit"}},
-	{0, 0, "5.3.4", NULL, {"the message is too large", "send it smaller, or ask for a higher limit"}},
-	{0, 0, "5.6.", NULL, {"the content is in a form that it cannot take", "see what the reply says; simplify the message"}},
-	{STAGE_DOT, 0, NULL, "spam", {"the content looks like spam to it", "change subject or text, and check that From is the account's own"}},
-	{STAGE_DOT, 5, NULL, NULL, {"the content or its From field is not allowed there",
-	    "see what the reply says; set from and override-from if it is about the sender"}},
-	{0, 4, NULL, NULL, {"a trouble of the smarthost that passes", "try again later"}},
-	{0, 5, NULL, NULL, {"the smarthost does not allow it", "see what the reply says, and ask its operator"}},
+	[CAUSE_BUG] = {"a bug in this program", "report it with the output of -v"},
 };
 
 static bool
@@ -184,19 +124,92 @@ enhanced_fits(const char *want, const char *enhanced)
 	return want[n - 1] == '.' ? strncmp(enhanced, want, n) == 0 : strcmp(enhanced, want) == 0;
 }
 
+static const struct explanation *
+hint(const struct outcome *o, bool general)
+{
+	for (size_t i = 0; i < explain_hints_count; i++) {
+		const struct explain_hint *h = &explain_hints[i];
+
+		if (h->general == general && (h->stage == STAGE_NONE || h->stage == o->stage) && code_fits(h->code, o->code) && enhanced_fits(h->enhanced, o->enhanced) &&
+		    (h->words == NULL || strcasestr(o->why, h->words) != NULL))
+			return &h->why;
+	}
+	return NULL;
+}
+
+/* "5.7.606-649": a row of many. */
+static bool
+is_in_range(const char *range, const char *code)
+{
+	const char *dot = strrchr(range, '.'), *dash = strchr(range, '-');
+	size_t n = (size_t)(dot - range) + 1;
+	long detail;
+
+	if (dash == NULL || strncmp(range, code, n) != 0)
+		return false;
+	detail = strtol(code + n, NULL, 10);
+	return detail >= strtol(dot + 1, NULL, 10) && detail <= strtol(dash + 1, NULL, 10);
+}
+
+bool
+explain_enhanced_fits(const struct explain_enhanced *row, const char *code)
+{
+	if (code[0] == '\0' || code[1] != '.')
+		return false;
+	if (row->code[0] == 'X')
+		return strcmp(row->code + 1, code + 1) == 0;
+	return strcmp(row->code, code) == 0 || is_in_range(row->code, code);
+}
+
+const struct explain_code *
+explain_code_row(int code)
+{
+	for (size_t i = 0; i < explain_codes_count; i++)
+		if (explain_codes[i].code == code)
+			return &explain_codes[i];
+	return NULL;
+}
+
+/* By an enhanced status code that says something. */
+static const struct explanation *
+precise(const struct outcome *o)
+{
+	for (size_t i = 0; i < explain_enhanceds_count; i++) {
+		const struct explain_enhanced *row = &explain_enhanceds[i];
+
+		if (explain_enhanced_fits(row, o->enhanced))
+			return row->vague || row->why.cause[0] == '\0' ? NULL : &row->why;
+	}
+	return NULL;
+}
+
+/* The most telling first: what is known of this stage and these words, the enhanced status code, the stage, the reply code, its first digit. */
+static const struct explanation *
+by_reply(const struct outcome *o)
+{
+	static const struct explanation passes = {"a trouble of the smarthost that passes", "try again later"};
+	static const struct explanation refused = {"the smarthost does not allow it", "see what the reply says, and ask its operator"};
+	const struct explain_code *row;
+	const struct explanation *e = hint(o, false);
+
+	if (e == NULL)
+		e = precise(o);
+	if (e == NULL)
+		e = hint(o, true);
+	if (e != NULL)
+		return e;
+	row = explain_code_row(o->code);
+	if (row != NULL && row->why.cause[0] != '\0')
+		return &row->why;
+	return o->code / 100 == 4 ? &passes : &refused;
+}
+
 const struct explanation *
 explain(const struct outcome *o)
 {
 	static const struct explanation none = {"", ""};
 
-	if (o->cause != CAUSE_REPLY)
-		return (unsigned)o->cause < CAUSE_COUNT && by_cause[o->cause].cause != NULL ? &by_cause[o->cause] : &none;
-	for (size_t i = 0; i < sizeof(by_reply) / sizeof(by_reply[0]); i++) {
-		const struct by_reply *r = &by_reply[i];
-
-		if ((r->stage == 0 || r->stage == o->stage) && code_fits(r->code, o->code) && enhanced_fits(r->enhanced, o->enhanced) &&
-		    (r->words == NULL || strcasestr(o->why, r->words) != NULL))
-			return &r->text;
-	}
-	return &none;
+	if (o->cause == CAUSE_REPLY)
+		return by_reply(o);
+	return (unsigned)o->cause < CAUSE_COUNT && by_cause[o->cause].cause != NULL ? &by_cause[o->cause] : &none;
 }

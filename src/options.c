@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sysexits.h>
 #include "config.h"
+#include "explain.h"
 #include "options.h"
 
 /* How a letter takes its value. */
@@ -323,6 +324,8 @@ take_long_flag(struct options *opt, int argc, char **argv, int *i, struct outcom
 		opt->mode = MODE_HELP;
 	else if (strcmp(flag, "--check") == 0)
 		opt->mode = MODE_CHECK;
+	else if (strcmp(flag, "--explain") == 0)
+		opt->mode = MODE_EXPLAIN;
 	else if (strcmp(flag, "--print-config") == 0)
 		opt->mode = MODE_PRINT;
 	else {
@@ -365,7 +368,7 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 	*opt = (struct options){0};
 	if (argc > 0)
 		take_personality(opt, argv[0]);
-	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0' && opt->mode != MODE_EXPLAIN; i++) {
 		if (strcmp(argv[i], "--") == 0) {
 			i++;
 			break;
@@ -388,22 +391,10 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 	return 0;
 }
 
-const char *
-options_help(void)
+void
+options_help(struct buf *out)
 {
-	return "usage: sendmail [-t] [-i] [-v] [-f sender] [-F name] [-N when] [-R full|hdrs] [-V id] [--] [recipient ...] < message\n"
-	    "  -t         recipients from To, Cc and Bcc, and those on the command line\n"
-	    "  -i         a line with a lone dot is data\n"
-	    "  -f sender  envelope sender; '' or '<>' for the null sender\n"
-	    "  -F name    full name for a From field that has to be made\n"
-	    "  -v         show the dialogue with the smarthost\n"
-	    "  -N, -R, -V ask for delivery status notifications (never|success,failure,delay; full|hdrs; envelope id)\n"
-	    "  -bs        speak SMTP on standard input and output\n"
-	    "  -bv        ask the smarthost about the recipients, send nothing\n"
-	    "  -q[time]   send what is in the queue, once or at that interval\n"
-	    "  -bp        list the queue         -bi  check the alias file\n"
-	    "  --check [--json] [recipient ...]  try the whole way to the smarthost, and send nothing\n"
-	    "  --print-config  what is configured, and where\n"
-	    "  --version  print the version      --help  print this\n"
-	    "Other flags of Sendmail are accepted or refused as sendmail(8) says. Configuration: sendmail.conf(5).\n";
+	buf_puts(out, "usage: sendmail [-t] [-i] [-v] [-f sender] [-F name] [-N when] [-R full|hdrs] [-V id] [--] [recipient ...] < message\n");
+	explain_flags_brief(out);
+	buf_puts(out, "sendmail --explain -f tells more of a flag; other flags of Sendmail are accepted or refused\nas sendmail(8) says. Configuration: sendmail.conf(5).\n");
 }

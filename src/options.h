@@ -7,10 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "dsn.h"
+#include "mem.h"
 #include "outcome.h"
 
 /* Those up to MODE_VERIFY send or ask. */
-enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_RUN, MODE_STEER, MODE_PRINT, MODE_LIST, MODE_ALIASES, MODE_CHECK, MODE_VERSION, MODE_HELP };
+enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_RUN, MODE_STEER, MODE_PRINT, MODE_LIST, MODE_ALIASES, MODE_CHECK, MODE_EXPLAIN, MODE_VERSION, MODE_HELP };
 
 /* -oe: what a failure of a message that could be read is told by; from ERRORS_MAIL on by a notice. */
 enum error_mode {
@@ -46,7 +47,7 @@ struct options {
 	unsigned notify;		/* -N: enum dsn_notify, 0: not asked */
 	const char *ret;		/* -R: "FULL", "HDRS" or NULL */
 	const char *envid;		/* -V */
-	char **recipient;		/* what follows the flags; borrowed from argv */
+	char **recipient;		/* what follows the flags, the topics of --explain; borrowed from argv */
 	size_t recipients;
 };
 
@@ -55,7 +56,7 @@ struct options {
  */
 int options_parse(struct options *opt, int argc, char **argv, struct outcome *o);
 
-/* The text of --help. */
-const char *options_help(void);
+/* Adds the text of --help. */
+void options_help(struct buf *out);
 
 #endif

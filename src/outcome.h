@@ -25,6 +25,7 @@ enum cause {
 	CAUSE_NONE,
 	CAUSE_REPLY,
 	CAUSE_USAGE,			/* a flag or argument that is not understood */
+	CAUSE_NO_TOPIC,			/* --explain, and it is none */
 	CAUSE_NOT_YET,			/* a flag for something this version lacks */
 	CAUSE_DAEMON,			/* -bd, -bD */
 	CAUSE_CONFIG_MISSING,		/* no configuration anywhere */

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "config_print.h"
 #include "desk.h"
+#include "explain.h"
 #include "keep.h"
 #include "log.h"
 #include "mail/aliases.h"
@@ -399,6 +400,38 @@ check(struct delivery *d, const struct outcome *config)
 	return check_run(&setup, &d->aliases, &d->envelope, &d->result);
 }
 
+/* --explain */
+static int
+explain_all(const struct options *opt)
+{
+	struct buf out = {0}, unknown = {0};
+	struct outcome o;
+	int status;
+
+	(void)explain_topics(&out, opt->recipient, opt->recipients, &unknown);
+	status = report_say(buf_str(&out));
+	if (unknown.len > 0) {
+		(void)outcome_set(&o, EX_USAGE, STAGE_USAGE, CAUSE_NO_TOPIC, "it is no code, command, extension, exit status or flag", "cannot explain \"%.80s\"", unknown.data);
+		report_failure(STDERR_FILENO, &o);
+		status = o.status;
+	}
+	buf_free(&out);
+	buf_free(&unknown);
+	return status;
+}
+
+static int
+help(void)
+{
+	struct buf out = {0};
+	int status;
+
+	options_help(&out);
+	status = report_say(out.data);
+	buf_free(&out);
+	return status;
+}
+
 /*
  * Personalities and modes that deliver nothing. o: what became of reading the configuration. newaliases never fails: scripts of
  * packages call it on machines where nothing is configured yet.
@@ -410,7 +443,9 @@ other_mode(const struct delivery *d, struct outcome *o)
 	case MODE_VERSION:
 		return report_say("sendmail-submit " VERSION "\n");
 	case MODE_HELP:
-		return report_say(options_help());
+		return help();
+	case MODE_EXPLAIN:
+		return explain_all(&d->opt);
 	case MODE_LIST:
 		return desk_list(&d->keeper, o);
 	case MODE_PRINT:
@@ -466,7 +501,7 @@ run(int argc, char **argv, const struct process *p)
 	d->message.body.fd = -1;
 	host_name(d->host, sizeof(d->host));
 	(void)options_parse(&d->opt, argc, argv, o);
-	if (d->opt.mode != MODE_VERSION && d->opt.mode != MODE_HELP) {
+	if (d->opt.mode != MODE_VERSION && d->opt.mode != MODE_HELP && d->opt.mode != MODE_EXPLAIN) {
 		src.flag = d->opt.config;
 		(void)config_load(&d->config, &src, &config);
 		log_open(d->config.log, d->config.log_file, d->opt.log_tag);

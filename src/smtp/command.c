@@ -7,35 +7,15 @@
 #include <string.h>
 #include <strings.h>
 #include "dsn.h"
+#include "explain.h"
 #include "mail/address.h"
 #include "smtp/command.h"
 
-static const struct {
-	const char *name;
-	const char *syntax;
-	const char *text;
-} verbs[VERB_COUNT] = {
-	[VERB_EHLO] = {"EHLO", "EHLO name", "Begins, and lists the extensions. Example: EHLO localhost"},
-	[VERB_HELO] = {"HELO", "HELO name", "Begins, without extensions. Example: HELO localhost"},
-	[VERB_MAIL] = {"MAIL", "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8] [RET=FULL|HDRS] [ENVID=id]",
-	    "Begins a message and names its sender; <> is the null sender. Example: MAIL FROM:<app@example.com>"},
-	[VERB_RCPT] = {"RCPT", "RCPT TO:<address> [NOTIFY=NEVER|SUCCESS,FAILURE,DELAY] [ORCPT=rfc822;address]",
-	    "Names a recipient; once for each. The smarthost's own verdict is the answer. Example: RCPT TO:<user@example.net>"},
-	[VERB_DATA] = {"DATA", "DATA", "The message follows: header, an empty line, text; a line with a lone dot ends it.\n"
-	    "A line of it that begins with a dot is written with two."},
-	[VERB_BDAT] = {"BDAT", "BDAT octets [LAST]", "So many octets of the message follow at once; LAST ends it. Example: BDAT 1000 LAST"},
-	[VERB_RSET] = {"RSET", "RSET", "Forgets sender, recipients and message."},
-	[VERB_NOOP] = {"NOOP", "NOOP [text]", "Does nothing."},
-	[VERB_VRFY] = {"VRFY", "VRFY address", "Is not answered for good: RCPT asks the smarthost."},
-	[VERB_EXPN] = {"EXPN", "EXPN name", "Is not available."},
-	[VERB_HELP] = {"HELP", "HELP [command]", "Explains a command."},
-	[VERB_QUIT] = {"QUIT", "QUIT", "Ends."},
-	[VERB_STARTTLS] = {"STARTTLS", "STARTTLS", "Is not available: this is a pipe. The connection to the smarthost has TLS of its own."},
-	[VERB_AUTH] = {"AUTH", "AUTH mechanism", "Is not available: this is a pipe. Sign-in at the smarthost is configured."},
-	[VERB_SEND] = {"SEND", "SEND", "Is not available; see MAIL."},
-	[VERB_SOML] = {"SOML", "SOML", "Is not available; see MAIL."},
-	[VERB_SAML] = {"SAML", "SAML", "Is not available; see MAIL."},
-	[VERB_TURN] = {"TURN", "TURN", "Is not available."},
+/* What each is, and what it says, is in explain.h's table. */
+static const char *const verbs[VERB_COUNT] = {
+	[VERB_EHLO] = "EHLO", [VERB_HELO] = "HELO", [VERB_MAIL] = "MAIL", [VERB_RCPT] = "RCPT", [VERB_DATA] = "DATA", [VERB_BDAT] = "BDAT", [VERB_RSET] = "RSET",
+	[VERB_NOOP] = "NOOP", [VERB_VRFY] = "VRFY", [VERB_EXPN] = "EXPN", [VERB_HELP] = "HELP", [VERB_QUIT] = "QUIT", [VERB_STARTTLS] = "STARTTLS", [VERB_AUTH] = "AUTH",
+	[VERB_SEND] = "SEND", [VERB_SOML] = "SOML", [VERB_SAML] = "SAML", [VERB_TURN] = "TURN",
 };
 
 static bool
@@ -65,7 +45,7 @@ command_verb(const char *line, const char **argument)
 	if (start[n] != '\0' && !is_blank(start[n]))
 		return VERB_UNKNOWN;
 	for (int v = VERB_UNKNOWN + 1; v < VERB_COUNT; v++)
-		if (strlen(verbs[v].name) == n && strncasecmp(verbs[v].name, start, n) == 0)
+		if (strlen(verbs[v]) == n && strncasecmp(verbs[v], start, n) == 0)
 			verb = (enum verb)v;
 	return verb;
 }
@@ -84,7 +64,7 @@ command_is_foreign(const char *line)
 	if (line[colon] != ':' || line[colon + 1] == '<')
 		return false;	/* "FROM:<a@b>" lacks a verb */
 	for (int v = VERB_UNKNOWN + 1; v < VERB_COUNT; v++)
-		if (strlen(verbs[v].name) == n && strncasecmp(verbs[v].name, line, n) == 0)
+		if (strlen(verbs[v]) == n && strncasecmp(verbs[v], line, n) == 0)
 			return false;	/* "MAIL: FROM" is a slip of the pen */
 	return true;
 }
@@ -92,21 +72,21 @@ command_is_foreign(const char *line)
 const char *
 command_syntax(enum verb verb)
 {
-	return verbs[verb].syntax;
+	return explain_syntax(verbs[verb]);
 }
 
 void
 command_help(struct buf *b, enum verb verb)
 {
 	if (verb != VERB_UNKNOWN) {
-		buf_printf(b, "%s\n%s\n", verbs[verb].syntax, verbs[verb].text);
+		(void)explain_help(b, verbs[verb]);
 		return;
 	}
 	buf_puts(b, "Commands:");
 	for (int v = VERB_UNKNOWN + 1; v < VERB_STARTTLS; v++)
-		buf_printf(b, " %s", verbs[v].name);
+		buf_printf(b, " %s", verbs[v]);
 	buf_puts(b, "\nA message goes like this, each line answered before the next:\n  HELO localhost\n  MAIL FROM:<you@example.com>\n"
-	    "  RCPT TO:<friend@example.net>\n  DATA\n  Subject: hello\n\n  text\n  .\n  QUIT\nHELP and a command explains that command.\n");
+	    "  RCPT TO:<friend@example.net>\n  DATA\n  Subject: hello\n\n  text\n  .\n  QUIT\nHELP and a command, or a reply code, explains it.\n");
 }
 
 /* The path at s: in angle brackets, quoted strings in it respected, or a word. Its end, or NULL. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include "explain.h"
 #include "mail/address.h"
 #include "outgoing.h"
 #include "printable.h"
@@ -526,9 +527,15 @@ do_help(struct server *s, const char *argument)
 {
 	const char *rest;
 	enum verb verb = command_verb(argument, &rest);
-	struct buf b = {0};
+	struct buf b = {0}, unknown = {0};
+	char *topic = mem_dup(argument);
 
-	command_help(&b, verb);
+	if (verb == VERB_UNKNOWN && *argument != '\0')
+		(void)explain_topics(&b, &topic, 1, &unknown);
+	if (b.len == 0)
+		command_help(&b, verb);
+	free(topic);
+	buf_free(&unknown);
 	b.data[--b.len] = '\0';		/* the last line end is the reply's own */
 	reply(s, 214, "2.0.0", b.data);
 	buf_free(&b);

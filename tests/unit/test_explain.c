@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <cmocka.h>
-#include "explain.h"
+#include "explain_table.h"
 
 static void
 every_cause_has_a_remedy(void **state)
@@ -77,11 +78,231 @@ no_reply_is_left_out(void **state)
 		}
 }
 
+/* ---- the table ---- */
+
+/* In one voice: ASCII, no stop at the end (inner sentences may have one), no blank at either end, no two in a row, and the words of the field. */
+static void
+check_text(const char *where, const char *text, bool required)
+{
+	static const char *const banned[] = {
+		"e-mail", "email", "login", "log in", "username", "please", "!", "simply", "mail server refused", "SSL", "timed out", "ERROR", "failed to", "unable to", "relayhost",
+	};
+	size_t n = strlen(text);
+
+	if (required && n == 0)
+		fail_msg("%s: there is no text", where);
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			fail_msg("%s: \"%s\" is not plain", where, text);
+	if (text[n - 1] == '.' || text[n - 1] == ' ' || text[0] == ' ' || strstr(text, "  ") != NULL)
+		fail_msg("%s: \"%s\" has a stop or a blank too many", where, text);
+	for (size_t i = 0; i < sizeof(banned) / sizeof(banned[0]); i++)
+		if (strstr(text, banned[i]) != NULL)
+			fail_msg("%s: \"%s\" says \"%s\"", where, text, banned[i]);
+}
+
+/* A cause goes on after "Likely cause: ", a remedy tells what to do. Both are there, or neither. */
+static void
+check_why(const char *where, const struct explanation *e, bool required)
+{
+	check_text(where, e->cause, required);
+	check_text(where, e->remedy, required || e->cause[0] != '\0');
+}
+
+static void
+every_row_is_told(void **state)
+{
+	char where[80];
+
+	(void)state;
+	for (int c = CAUSE_USAGE; c < CAUSE_COUNT; c++) {
+		struct outcome o = {.cause = (enum cause)c};
+
+		(void)snprintf(where, sizeof(where), "cause %d", c);
+		check_text(where, explain(&o)->cause, false);
+		check_text(where, explain(&o)->remedy, true);
+	}
+	for (size_t i = 0; i < explain_hints_count; i++) {
+		(void)snprintf(where, sizeof(where), "hint %zu", i);
+		check_why(where, &explain_hints[i].why, true);
+	}
+	for (size_t i = 0; i < explain_codes_count; i++) {
+		const struct explain_code *row = &explain_codes[i];
+
+		(void)snprintf(where, sizeof(where), "%d", row->code);
+		check_text(where, row->text, true);
+		check_text(where, row->source, true);
+		check_why(where, &row->why, row->code >= 400);
+		if (i > 0 && row->code <= explain_codes[i - 1].code)
+			fail_msg("%d is not in its place", row->code);
+	}
+	for (size_t i = 0; i < explain_enhanceds_count; i++) {
+		const struct explain_enhanced *row = &explain_enhanceds[i];
+
+		check_text(row->code, row->text, true);
+		check_text(row->code, row->source, true);
+		check_why(row->code, &row->why, strcmp(row->code, "X.1.5") != 0 && strcmp(row->code, "X.1.9") != 0 && strcmp(row->code, "X.3.6") != 0);
+	}
+	for (size_t i = 0; i < explain_commands_count; i++) {
+		const struct explain_command *row = &explain_commands[i];
+
+		check_text(row->name, row->text, true);
+		check_text(row->name, row->example, true);
+		check_text(row->name, row->source, true);
+		assert_int_equal(strncmp(row->syntax, row->name, strlen(row->name)), 0);
+		assert_int_equal(strncmp(row->example, row->name, strlen(row->name)), 0);
+	}
+	for (size_t i = 0; i < explain_extensions_count; i++) {
+		check_text(explain_extensions[i].keyword, explain_extensions[i].text, true);
+		check_text(explain_extensions[i].keyword, explain_extensions[i].source, true);
+	}
+	for (size_t i = 0; i < explain_statuses_count; i++) {
+		const struct explain_status *row = &explain_statuses[i];
+
+		check_text(row->name, row->text, true);
+		check_why(row->name, &row->why, row->status != EX_OK && row->status != EX_OSFILE);
+	}
+	for (size_t i = 0; i < explain_flags_count; i++) {
+		check_text(explain_flags[i].flag, explain_flags[i].text, true);
+		check_text(explain_flags[i].flag, explain_flags[i].brief, false);
+	}
+}
+
+/* The registry of enhanced status codes (RFC 5248) as it stands, and every reply code of RFC 5321 and of what it is extended by. */
+static void
+nothing_is_missing(void **state)
+{
+	static const int last[] = {0, 10, 4, 6, 7, 6, 10, 30};
+	static const int codes[] = {
+		211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 355, 421, 432, 450, 451, 452, 453, 454, 455, 458, 459, 500, 501, 502, 503, 504, 521, 523, 525, 530, 534, 535, 538,
+		550, 551, 552, 553, 554, 555, 556,
+	};
+	static const char *const commands[] = {"EHLO", "HELO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "HELP", "QUIT", "STARTTLS", "AUTH", "ETRN"};
+
+	(void)state;
+	for (int subject = 0; subject <= 7; subject++)
+		for (int detail = 0; detail <= last[subject]; detail++) {
+			char code[16];
+			size_t n = 0;
+
+			(void)snprintf(code, sizeof(code), "X.%d.%d", subject, detail);
+			for (size_t i = 0; i < explain_enhanceds_count; i++)
+				n += strcmp(explain_enhanceds[i].code, code) == 0;
+			if (n != 1)
+				fail_msg("%s is there %zu times", code, n);
+		}
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (explain_code_row(codes[i]) == NULL)
+			fail_msg("%d is missing", codes[i]);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (explain_syntax(commands[i])[0] == '\0')
+			fail_msg("%s is missing", commands[i]);
+	for (int status = EX_USAGE; status <= EX_CONFIG; status++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < explain_statuses_count; i++)
+			n += explain_statuses[i].status == status;
+		if (n != 1)
+			fail_msg("exit status %d is there %zu times", status, n);
+	}
+}
+
+/* ---- topics ---- */
+
+static void
+topic(const char *asked, const char *says, const char *unknown)
+{
+	char *copy = strdup(asked);
+	struct buf out = {0}, none = {0};
+	bool known = explain_topics(&out, &copy, 1, &none);
+	char *text = mem_dup(buf_str(&out));
+
+	for (char *p = text; *p != '\0'; p++)	/* where lines are broken is of no interest */
+		if (*p == '\n')
+			*p = ' ';
+	for (char *p = strstr(text, "     "); p != NULL; p = strstr(text, "     "))
+		(void)memmove(p + 1, p + 5, strlen(p + 5) + 1);
+	if (strstr(text, says) == NULL || known != (unknown[0] == '\0') || strcmp(buf_str(&none), unknown) != 0)
+		fail_msg("\"%s\": %s; unknown \"%s\"", asked, text, buf_str(&none));
+	for (const char *p = buf_str(&out); *p != '\0' && asked[0] != '\0'; p += strcspn(p, "\n") + 1)
+		if (strcspn(p, "\n") > 79 && strpbrk(p, " \n") < p + 70)
+			fail_msg("\"%s\": a long line: %.100s", asked, p);
+	free(text);
+	free(copy);
+	buf_free(&out);
+	buf_free(&none);
+}
+
+static void
+topics(void **state)
+{
+	(void)state;
+	topic("550", "To RCPT (exit status 67): there is no such recipient", "");
+	topic("550", "RFC 5321 section 4.2.3", "");
+	topic("550 5.7.30", "Exchange Online no longer takes passwords here", "");
+	topic("550 5.7.30", "REQUIRETLS", "");
+	topic("5.7.30", "After the message (exit status 69): the domain of From has no DKIM", "");
+	topic("535-5.7.8 Username and Password not accepted", "535  The sign-in failed", "");
+	topic("x.7.8", "5.7.8  User and password were not accepted", "");
+	topic("554 5.7.1 <b@example.net>: Relay access denied", "To RCPT (exit status 77): it takes mail for others only from those who sign in", "");
+	topic("421: closing", "421  No service now", "");
+	topic("599", "In no standard; by its digits: refused for good", "");
+	topic("5.7.620", "The sending IP address is banned", "");
+	topic("5.7.650", "In no registry", "");
+	topic("4.7.999", "In no registry; by its digits: refused for now, about security and rules", "");
+	topic("5.123.4", "of the server's own", "");
+	topic("2.1.5", "The recipient is valid", "");
+	topic("rcpt", "Syntax: RCPT TO:<address>", "");
+	topic("STARTTLS", "Begins TLS", "");
+	topic("STARTTLS", "This program does so unless tls is", "");
+	topic("pipelining", "RFC 2920", "");
+	topic("SCRAM-SHA-256", "Mechanism of AUTH", "");
+	topic("75", "75 EX_TEMPFAIL", "");
+	topic("ex_noperm", "77 EX_NOPERM", "");
+	topic("0", "0 EX_OK", "");
+	topic("-f", "-f sender", "");
+	topic("-fa@example.com", "-f sender", "");
+	topic("-q15m", "-q[time]", "");
+	topic("-oitrue", "-oi  The same as -i", "");
+	topic("-oem", "-oemode  The same as -e", "");
+	topic("--check", "Goes the whole way", "");
+	topic("-bd", "Refused with status 64", "");
+	topic("79", "", "79");
+	topic("-Z", "", "-Z");
+	topic("--checks", "", "--checks");
+	topic("RCPT nonsense", "Names a recipient", "nonsense");
+	topic("600", "", "600");
+	topic("5.7", "", "5.7");
+	topic("", "Commands of SMTP", "");
+	topic("5.7.1.2", "", "5.7.1.2");
+	topic("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "",
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+}
+
+/* Every name that the list has can be asked for. */
+static void
+all_topics_are_found(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < explain_commands_count; i++)
+		topic(explain_commands[i].name, explain_commands[i].name, "");
+	for (size_t i = 0; i < explain_extensions_count; i++)
+		topic(explain_extensions[i].keyword, explain_extensions[i].keyword, "");
+	for (size_t i = 0; i < explain_flags_count; i++)
+		topic(explain_flags[i].flag, explain_flags[i].flag, "");
+	for (size_t i = 0; i < explain_enhanceds_count; i++)
+		if (strchr(explain_enhanceds[i].code, '-') == NULL)
+			topic(explain_enhanceds[i].code, explain_enhanceds[i].code + 1, "");
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_cause_has_a_remedy), cmocka_unit_test(replies), cmocka_unit_test(no_reply_is_left_out),
+		cmocka_unit_test(every_row_is_told), cmocka_unit_test(nothing_is_missing), cmocka_unit_test(topics), cmocka_unit_test(all_topics_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

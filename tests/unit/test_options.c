@@ -128,7 +128,7 @@ refused(void **state)
 	static const char *const rows[][ARGS] = {
 		{NULL}, {"-i"}, {"-f"}, {"-t", "-f"}, {"-Z", "b@y"}, {"-tZ"}, {"-k"}, {"-bt"}, {"-be", "b@y"}, {"-bP"}, {"-bh"}, {"-bd"}, {"-bD"},
 		{"-bv"}, {"-b", ""}, {"-bmm", "b@y"}, {"-q", "-t"}, {"-q15x"}, {"-t", "-q"}, {"-qR"}, {"-q5m", "b@y"}, {"--queue-hold"}, {"--queue-show", "x", "b@y"}, {"--print-config", "b@y"}, {"-t", "--print-config"}, {"-t", "--version"}, {"-t", "--help"},
-		{"--check"}, {"-t", "--queue-remove", "x"}, {"--json"}, {"--versionx"}, {"-N", "sometimes", "b@y"}, {"-N", "never,success", "b@y"}, {"-N", "", "b@y"},
+		{"--check", "-t"}, {"-t", "--check"}, {"-i", "--explain", "75"}, {"--check", "--older-than", "5m"}, {"-t", "--queue-remove", "x"}, {"--json"}, {"--versionx"}, {"-N", "sometimes", "b@y"}, {"-N", "never,success", "b@y"}, {"-N", "", "b@y"},
 		{"-N", "success,", "b@y"}, {"-R", "half", "b@y"}, {"-V", "", "b@y"}, {"-V", "a\nb", "b@y"}, {"-B", "BINARY", "b@y"}, {"-H", "b@y"},
 	};
 
