@@ -176,13 +176,38 @@ goes_on(struct check *c, const struct outcome *o, size_t i)
 	return true;
 }
 
+/*
+ * One that sending would not come to is gone to all the same, and asked about all recipients; but their fates stay those of the one that decides. bad: recipients that
+ * were none before.
+ */
+static void
+check_beside(struct check *c, struct smarthost_check *one, const bool *bad, struct outcome *o)
+{
+	struct envelope *e = c->envelope;
+	struct outcome *fates = mem_alloc((e->count + 1) * sizeof(*fates));
+
+	for (size_t i = 0; i < e->count; i++)
+		if (!bad[i] && e->rcpt[i].fate != NULL) {
+			fates[i] = *e->rcpt[i].fate;
+			envelope_revive(e, i, RCPT_PENDING);
+		}
+	check_smarthost(one, o);
+	for (size_t i = 0; i < e->count; i++)
+		if (fates[i].status != 0)
+			envelope_fail(e, i, &fates[i]);
+	free(fates);
+}
+
 static void
 check_smarthosts(struct check *c)
 {
+	bool *bad = mem_alloc((c->envelope->count + 1) * sizeof(*bad));
 	const struct config *config = c->config;
 	bool deciding = c->stop.status == 0;
 	struct smarthost_check one = {.config = config, .tell = &c->tell, .envelope = c->sender ? c->envelope : NULL, .result = c->result, .trace = c->setup->trace};
 
+	for (size_t i = 0; i < c->envelope->count; i++)
+		bad[i] = c->envelope->rcpt[i].state == RCPT_FAILED;
 	c->facts = mem_alloc(config->smarthosts * sizeof(*c->facts));
 	for (size_t i = 0; i < config->smarthosts; i++) {
 		struct outcome o;
@@ -190,11 +215,15 @@ check_smarthosts(struct check *c)
 		one.smarthost = &config->smarthost[i];
 		one.facts = &c->facts[i];
 		one.fates = deciding;
-		check_smarthost(&one, &o);
+		if (deciding)
+			check_smarthost(&one, &o);
+		else
+			check_beside(c, &one, bad, &o);
 		deciding = deciding && goes_on(c, &o, i);
 		json_item(&c->smarthosts);
 		facts_write(&c->facts[i], &config->smarthost[i], &o, &c->smarthosts);
 	}
+	free(bad);
 	if (deciding)
 		c->result->outcome = *submit_worst(c->result, 0);
 	if (c->stop.status != 0)

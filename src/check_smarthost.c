@@ -345,52 +345,71 @@ see_lookups(struct sight *s, const char *path, struct outcome *o)
 	return 0;
 }
 
-/* One recipient. -1: o is for all that are left, too. */
-static int
-see_recipient(struct sight *s, size_t i, struct outcome *o)
+/* One recipient's verdict, told. */
+static void
+see_verdict(struct sight *s, size_t i, struct outcome *o)
 {
 	struct envelope *e = s->check->envelope;
 	struct recipient *r = &e->rcpt[i];
 	char words[FACT_MAX];
-	int status = client_rcpt(s->client, e, i, o);
 
-	if (status == 0) {
-		reply_words(&s->client->reply, words, sizeof(words));
-		tell(s->tell, MARK_GOOD, lap(s), "RCPT", "<%s>: %s", r->path, words);
-		note_recipient(s, r, o, words);
-		r->state = RCPT_PENDING;	/* it was only asked */
-	} else if (o->code == 0 && !client_usable(s->client)) {
-		tell_failure(s->tell, MARK_BAD, lap(s), "RCPT", o);
-		return -1;
-	} else {
+	if (r->state == RCPT_FAILED) {
 		tell_failure(s->tell, MARK_BAD, lap(s), "RCPT", o);
 		note_recipient(s, r, o, o->why);
 		if (!s->check->fates)
 			envelope_revive(e, i, RCPT_PENDING);
 		*o = (struct outcome){0};
+		return;
 	}
-	return see_lookups(s, r->path, o);
+	reply_words(&s->client->reply, words, sizeof(words));
+	tell(s->tell, MARK_GOOD, lap(s), "RCPT", "<%s>: %s", r->path, words);
+	note_recipient(s, r, o, words);
+	r->state = RCPT_PENDING;	/* it was only asked */
 }
 
-/* "Too many recipients" is no verdict on the rest. */
-static bool
-is_enough(const struct sight *s, const struct envelope *e, size_t i)
+/* A further transaction, as in sending, where this one takes no more recipients. */
+static int
+begin_again(struct sight *s, size_t i, struct outcome *o)
 {
-	return i > 0 && e->rcpt[i].state == RCPT_FAILED && e->rcpt[i].fate != NULL && e->rcpt[i].fate->code != 0 && judge_enough(&s->client->reply);
+	struct envelope *e = s->check->envelope;
+
+	tell(s->tell, MARK_CARE, lap(s), "RCPT", "<%s>: %s; the rest goes in a further transaction", e->rcpt[i].path, o->why);
+	envelope_revive(e, i, RCPT_PENDING);
+	if (client_reset(s->client, o) == -1 || client_mail(s->client, e, 0, false, o) == -1) {
+		tell_failure(s->tell, MARK_BAD, lap(s), "MAIL", o);
+		return -1;
+	}
+	return client_rcpt(s->client, e, i, o);
 }
 
+/* -1: o is for all that are left. */
 static int
 see_recipients(struct sight *s, struct outcome *o)
 {
 	struct envelope *e = s->check->envelope;
+	size_t taken = 0;
 
 	for (size_t i = 0; i < e->count; i++) {
-		if (e->rcpt[i].state == RCPT_FAILED)
+		struct recipient *r = &e->rcpt[i];
+		int status;
+
+		if (r->state == RCPT_FAILED)
 			continue;
-		if (see_recipient(s, i, o) == -1)
+		status = client_rcpt(s->client, e, i, o);
+		if (status == -1 && taken > 0 && r->state == RCPT_FAILED && o->code != 0 && judge_enough(&s->client->reply)) {
+			status = begin_again(s, i, o);
+			taken = 0;
+			if (status == -1 && o->stage != STAGE_RCPT)
+				return -1;
+		}
+		if (status == -1 && r->state != RCPT_FAILED) {	/* the connection has failed */
+			tell_failure(s->tell, MARK_BAD, lap(s), "RCPT", o);
 			return -1;
-		if (is_enough(s, e, i))
-			break;
+		}
+		taken += status == 0;
+		see_verdict(s, i, o);
+		if (see_lookups(s, r->path, o) == -1)
+			return -1;
 	}
 	return 0;
 }
