@@ -3,6 +3,7 @@
 #   make                 the program, build/sendmail (installs nothing)
 #   make demo            installs what is missing, builds, sends a message through a throw-away smarthost on loopback
 #   make check           installs what is missing, builds, runs all tests
+#   make man             the page smtp-reply-codes(7) anew, from the program's own table
 #   make install         PREFIX, DESTDIR, SYSCONFDIR, SENDMAIL_LINK as below
 #   make SANITIZE=address,undefined [check-e2e …]
 #   make clean
@@ -55,7 +56,7 @@ SMARTHOST_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/smarthost/*.c)
 SMARTHOST = $(BUILD)/tests/smarthost/smarthost
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all smarthost units fuzzers demo check check-unit check-e2e check-interop check-static check-fuzz install uninstall clean \
+.PHONY: all smarthost units man fuzzers demo check check-unit check-e2e check-interop check-static check-fuzz install uninstall clean \
     needed-to-build install-to-build install-to-check
 .DEFAULT_GOAL = all
 
@@ -89,11 +90,17 @@ smarthost: needed-to-build $(SMARTHOST)
 $(SMARTHOST): $(SMARTHOST_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(SMARTHOST_OBJECTS) $(PKG_LIBS)
 
-units: $(UNITS)
+units: $(UNITS) $(BUILD)/reply-codes
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/unit/support.o $(ROOMS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 .PRECIOUS: $(BUILD)/tests/unit/%.o
+
+# One page of the manual is made from the program's own table; a test compares.
+man: needed-to-build $(BUILD)/reply-codes
+	$(BUILD)/reply-codes > man/smtp-reply-codes.7
+$(BUILD)/reply-codes: $(BUILD)/man/smtp-reply-codes.o $(filter $(BUILD)/src/explain%,$(OBJECTS)) $(BUILD)/src/mem.o $(BUILD)/src/outcome.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # libFuzzer comes with clang; the rooms are compiled anew for it, instrumented.
 FUZZ_CFLAGS = -std=c17 $(DEFINES) -Isrc $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -pthread
@@ -144,13 +151,14 @@ install-to-check:
 MAN = $(PREFIX)/share/man
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8 \
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man7 $(DESTDIR)$(MAN)/man8 \
 	    $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 $(BUILD)/sendmail $(DESTDIR)$(PREFIX)/sbin/sendmail
 	ln -sf ../sbin/sendmail $(DESTDIR)$(PREFIX)/bin/mailq
 	ln -sf ../sbin/sendmail $(DESTDIR)$(PREFIX)/bin/newaliases
 	install -m 644 man/*.1 $(DESTDIR)$(MAN)/man1
 	install -m 644 man/*.5 $(DESTDIR)$(MAN)/man5
+	install -m 644 man/*.7 $(DESTDIR)$(MAN)/man7
 	install -m 644 man/*.8 $(DESTDIR)$(MAN)/man8
 	install -m 644 sendmail.conf.example $(DESTDIR)$(SYSCONFDIR)/sendmail.conf.example
 ifneq ($(SENDMAIL_LINK),)
@@ -160,7 +168,7 @@ endif
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/sendmail $(DESTDIR)$(PREFIX)/bin/mailq $(DESTDIR)$(PREFIX)/bin/newaliases
-	rm -f $(addprefix $(DESTDIR)$(MAN)/,man1/mailq.1 man1/newaliases.1 man5/sendmail.conf.5 man5/sendmail-queue.5 man8/sendmail.8)
+	rm -f $(addprefix $(DESTDIR)$(MAN)/,man1/mailq.1 man1/newaliases.1 man5/sendmail.conf.5 man5/sendmail-queue.5 man7/smtp-reply-codes.7 man8/sendmail.8)
 	rm -f $(DESTDIR)$(SYSCONFDIR)/sendmail.conf.example $(if $(SENDMAIL_LINK),$(DESTDIR)$(SENDMAIL_LINK))
 
 clean:

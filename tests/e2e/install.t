@@ -19,7 +19,7 @@ sub make
 }
 
 is(make('install', "DESTDIR=$dest"), undef, 'make install') or BAIL_OUT('make install failed');
-my %mode = ('usr/local/sbin/sendmail' => 0755, map { ("usr/local/share/man/$_" => 0644) } qw(man8/sendmail.8 man5/sendmail.conf.5 man5/sendmail-queue.5 man1/mailq.1 man1/newaliases.1));
+my %mode = ('usr/local/sbin/sendmail' => 0755, map { ("usr/local/share/man/$_" => 0644) } qw(man8/sendmail.8 man5/sendmail.conf.5 man5/sendmail-queue.5 man7/smtp-reply-codes.7 man1/mailq.1 man1/newaliases.1));
 $mode{'etc/sendmail.conf.example'} = 0644;
 for my $path (sort keys %mode) {
 	ok(-f "$dest/$path" && -s _, "$path is there");
