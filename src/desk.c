@@ -157,7 +157,7 @@ show(const struct spool_item *item, struct outcome *o)
 				printable_add(&line, block + i, 1, 1);
 		status = put(STDOUT_FILENO, terminal ? buf_str(&line) : block, terminal ? line.len : n, PUT_WAIT);
 		if (status == -1)
-			(void)outcome_set(o, EX_IOERR, STAGE_NONE, CAUSE_NONE, strerror(errno), "cannot write to standard output");
+			(void)outcome_set(o, EX_IOERR, STAGE_NONE, CAUSE_OUTPUT, strerror(errno), "cannot write to standard output");
 		at += n;
 	}
 	buf_free(&line);

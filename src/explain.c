@@ -10,7 +10,6 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_NONE] = {"", ""},
 	[CAUSE_USAGE] = {"", "see \"sendmail --help\" or sendmail(8) for the flags"},
 	[CAUSE_NO_TOPIC] = {"", "sendmail --explain alone lists what there is"},
-	[CAUSE_NOT_YET] = {"", "leave the flag out, or wait for a version that has it"},
 	[CAUSE_DAEMON] = {"it was called as the mail daemon that it replaces",
 	    "remove the daemon's start script; for programs that need SMTP on localhost:25 let systemd or inetd start \"sendmail -bs\", see sendmail(8)"},
 	[CAUSE_CONFIG_MISSING] = {"the program was installed, but not yet told where to send mail",
@@ -26,6 +25,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_SECRET_UNREADABLE] = {"the user who sends mail may not read it, or its name is wrong",
 	    "check the name and the rights of the file"},
 	[CAUSE_SECRET_COMMAND] = {"", "run the command by hand as the same user: it has to print the secret and exit 0"},
+	[CAUSE_OUTPUT] = {"whoever reads the output has gone away or stands still, or the disk is full", "see where the output goes"},
 	[CAUSE_INPUT] = {"the caller has closed it, or has given a directory", "give the message on standard input"},
 	[CAUSE_SPACE] = {"the disk is full, or nothing can be written", "make room in the queue, $TMPDIR, /var/tmp or /tmp"},
 	[CAUSE_HEADER_TOO_LARGE] = {"what should be the body has been taken for the header, or there are too many recipients in it",
@@ -34,6 +34,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_NO_RECIPIENTS] = {"To, Cc and Bcc are missing or empty, or -t was forgotten",
 	    "give recipients on the command line, or in the header together with -t"},
 	[CAUSE_BAD_ADDRESS] = {"", "correct it: an address is like name@example.com or Name <name@example.com>, with commas between addresses"},
+	[CAUSE_ALIAS_FILE] = {"", "correct the alias file; the line was skipped"},
 	[CAUSE_ALIAS] = {"its alias is a program or a file, and only mail can be submitted here", "give it an address in the alias file"},
 	[CAUSE_NEEDS_SMTPUTF8] = {"the address has letters outside ASCII",
 	    "write its domain in xn-- form, use another address, or a smarthost that offers SMTPUTF8"},
@@ -50,6 +51,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_TIMEOUT] = {"the service hangs or is overloaded, or a firewall swallows the traffic",
 	    "try again later; if it stays so, check the network between here and there"},
 	[CAUSE_LOST] = {"the service was restarted or is overloaded, or something in between cut the connection", "try again later"},
+	[CAUSE_REPEATED] = {"the connection was lost meanwhile, and the smarthost does not stand by what it had said", "send it again later"},
 	[CAUSE_NONSENSE] = {"something other than a mail server listens there, or the port expects TLS at once",
 	    "check host and port; port 465 takes tls = \"implicit\", 587 takes \"starttls\""},
 	[CAUSE_NO_STARTTLS] = {"the port is wrong, a firewall removes STARTTLS, or the server has no TLS",
@@ -209,7 +211,11 @@ explain(const struct outcome *o)
 {
 	static const struct explanation none = {"", ""};
 
+	static const struct explanation kept = {"", "see whether sendmail --check finds the same"};	/* the queue keeps the words of a failure, not its cause */
+
 	if (o->cause == CAUSE_REPLY)
 		return by_reply(o);
+	if (o->cause == CAUSE_NONE && o->stage >= STAGE_CONFIG)
+		return &kept;
 	return (unsigned)o->cause < CAUSE_COUNT && by_cause[o->cause].cause != NULL ? &by_cause[o->cause] : &none;
 }

@@ -26,7 +26,6 @@ enum cause {
 	CAUSE_REPLY,
 	CAUSE_USAGE,			/* a flag or argument that is not understood */
 	CAUSE_NO_TOPIC,			/* --explain, and it is none */
-	CAUSE_NOT_YET,			/* a flag for something this version lacks */
 	CAUSE_DAEMON,			/* -bd, -bD */
 	CAUSE_CONFIG_MISSING,		/* no configuration anywhere */
 	CAUSE_CONFIG_UNREADABLE,
@@ -37,12 +36,14 @@ enum cause {
 	CAUSE_SECRET_MISSING,
 	CAUSE_SECRET_UNREADABLE,
 	CAUSE_SECRET_COMMAND,		/* the command that prints the secret failed */
+	CAUSE_OUTPUT,			/* standard output does not take it */
 	CAUSE_INPUT,			/* standard input closed or unreadable */
 	CAUSE_SPACE,			/* nowhere to keep a large message */
 	CAUSE_HEADER_TOO_LARGE,
 	CAUSE_LOOP,			/* more than 50 Received fields */
 	CAUSE_NO_RECIPIENTS,
 	CAUSE_BAD_ADDRESS,
+	CAUSE_ALIAS_FILE,		/* a line of it makes no sense */
 	CAUSE_ALIAS,			/* a name whose alias leads to nothing that can be sent to */
 	CAUSE_NEEDS_SMTPUTF8,
 	CAUSE_NEEDS_8BITMIME,
@@ -53,6 +54,7 @@ enum cause {
 	CAUSE_UNREACHABLE,		/* refused, no route */
 	CAUSE_TIMEOUT,
 	CAUSE_LOST,			/* the connection ended early */
+	CAUSE_REPEATED,			/* lost within a transaction, and its envelope could not be repeated */
 	CAUSE_NONSENSE,			/* not SMTP, or beyond its bounds */
 	CAUSE_NO_STARTTLS,
 	CAUSE_INJECTED,			/* octets in clear after the answer to STARTTLS */

@@ -123,7 +123,7 @@ begin(struct relay *r, struct result *res, struct envelope *e, const struct smar
 static int
 tell_spoilt(const struct relay *r, struct outcome *o)
 {
-	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_NONE, r->spoilt, "the envelope had to be repeated at the smarthost; nothing was sent");
+	return outcome_set(o, EX_TEMPFAIL, STAGE_DOT, CAUSE_REPEATED, r->spoilt, "the envelope had to be repeated at the smarthost; nothing was sent");
 }
 
 /* Nothing can come of the transaction any more. */

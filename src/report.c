@@ -253,7 +253,7 @@ report_say(const char *text)
 
 	if (put(STDOUT_FILENO, text, strlen(text), PUT_WAIT) == 0)
 		return EX_OK;
-	(void)outcome_set(&o, EX_IOERR, STAGE_NONE, CAUSE_NONE, strerror(errno), "cannot write to standard output");
+	(void)outcome_set(&o, EX_IOERR, STAGE_NONE, CAUSE_OUTPUT, strerror(errno), "cannot write to standard output");
 	report_failure(STDERR_FILENO, &o);
 	return o.status;
 }

@@ -64,7 +64,7 @@ complain(void *arg, const char *path, unsigned line, const char *text)
 	struct outcome o;
 
 	(void)arg;
-	(void)outcome_set(&o, EX_CONFIG, STAGE_CONFIG, CAUSE_NONE, text, line > 0 ? "%s line %u" : "%s", path, line);
+	(void)outcome_set(&o, EX_CONFIG, STAGE_CONFIG, CAUSE_ALIAS_FILE, text, line > 0 ? "%s line %u" : "%s", path, line);
 	report_failure(STDERR_FILENO, &o);
 }
 

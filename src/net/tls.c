@@ -304,7 +304,7 @@ check_pin(const struct tls *t, const X509 *cert, struct outcome *o)
 	char text[2 * HASH_SIZE + 1], why[200];
 
 	if (cert == NULL || !hash_of(cert, t->pin, hash))
-		return handshake_failed(t, EX_PROTOCOL, CAUSE_CERT_FINGERPRINT, "the server shows no certificate", o);
+		return handshake_failed(t, EX_PROTOCOL, CAUSE_CERT_FINGERPRINT, "the smarthost shows no certificate", o);
 	if (memcmp(hash, t->pinned, HASH_SIZE) == 0)
 		return 0;
 	for (size_t i = 0; i < HASH_SIZE; i++)

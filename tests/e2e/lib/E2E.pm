@@ -43,7 +43,8 @@ package E2E;
 #	raw	1: stderr is not "sendmail: ..." lines
 #	also	sub ($run) with more tests inside the same one
 #
-# Always compared: nothing of the password in stdout, stderr or log; stderr is printable ASCII, each line beginning with "sendmail: ";
+# Always compared: nothing of the password in stdout, stderr or log; stderr is printable ASCII, each line "sendmail: what happened: why. Likely
+# cause: ... Remedy: ...";
 # nothing from the sanitizers.
 #
 # talk KEY => VALUE ... starts the program with -bs (argv) on a socket, as inetd gives it, and returns a conversation: say(LINES) sends lines
@@ -626,6 +627,8 @@ sub compare_err
 	return if $o->{raw} || $o->{printed} || grep { /^-[a-zA-Z]*v$/ } @{$o->{argv} // []};
 	is(scalar(grep { !/^sendmail: ./ || length > 2400 } @lines), 0, 'each line of stderr begins with "sendmail: " and is bounded');
 	ok($run->err eq '' || $run->err =~ /\n\z/, 'stderr ends with a line end');
+	is(join("\n", grep { !/\Asendmail: [^ ].*[^ ]\. (?:Likely cause: [^ ].*[^ .]\. )?Remedy: [^ ].*[^ .]\.\z/ && !/\Asendmail: cannot write the (?:log|transcript) / } @lines), '',
+	    'each line says what, why and what to do');
 }
 
 sub compare_log
