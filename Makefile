@@ -174,4 +174,4 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(SMARTHOST_OBJECTS:.o=.d) $(FUZZ_ROOMS:.o=.d) $(wildcard $(BUILD)/tests/unit/*.d $(BUILD)/fuzz/tests/fuzz/*.d)
+-include $(OBJECTS:.o=.d) $(SMARTHOST_OBJECTS:.o=.d) $(FUZZ_ROOMS:.o=.d) $(wildcard $(BUILD)/man/*.d $(BUILD)/tests/unit/*.d $(BUILD)/fuzz/tests/fuzz/*.d)

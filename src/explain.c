@@ -127,12 +127,12 @@ enhanced_fits(const char *want, const char *enhanced)
 }
 
 static const struct explanation *
-hint(const struct outcome *o, bool general)
+hint(const struct outcome *o, enum explain_hint_kind kind)
 {
 	for (size_t i = 0; i < explain_hints_count; i++) {
 		const struct explain_hint *h = &explain_hints[i];
 
-		if (h->general == general && (h->stage == STAGE_NONE || h->stage == o->stage) && code_fits(h->code, o->code) && enhanced_fits(h->enhanced, o->enhanced) &&
+		if (h->kind == kind && (h->stage == STAGE_NONE || h->stage == o->stage) && code_fits(h->code, o->code) && enhanced_fits(h->enhanced, o->enhanced) &&
 		    (h->words == NULL || strcasestr(o->why, h->words) != NULL))
 			return &h->why;
 	}
@@ -172,6 +172,25 @@ explain_code_row(int code)
 	return NULL;
 }
 
+/* True where what the code speaks of can be meant at that stage. */
+static bool
+is_meant(enum explain_at at, enum stage stage)
+{
+	switch (at) {
+	case AT_ANY:
+		return true;
+	case AT_AUTH:
+		return stage == STAGE_AUTH;
+	case AT_MAIL:
+		return stage >= STAGE_MAIL;
+	case AT_RCPT:
+		return stage >= STAGE_RCPT;
+	case AT_DOT:
+		return stage >= STAGE_DATA;
+	}
+	return false;
+}
+
 /* By an enhanced status code that says something. */
 static const struct explanation *
 precise(const struct outcome *o)
@@ -179,31 +198,41 @@ precise(const struct outcome *o)
 	for (size_t i = 0; i < explain_enhanceds_count; i++) {
 		const struct explain_enhanced *row = &explain_enhanceds[i];
 
-		if (explain_enhanced_fits(row, o->enhanced))
+		if (explain_enhanced_fits(row, o->enhanced) && is_meant(row->at, o->stage))
 			return row->vague || row->why.cause[0] == '\0' ? NULL : &row->why;
 	}
 	return NULL;
 }
 
-/* The most telling first: what is known of this stage and these words, the enhanced status code, the stage, the reply code, its first digit. */
+static const struct explanation *
+by_code(const struct outcome *o, bool plain)
+{
+	const struct explain_code *row = explain_code_row(o->code);
+
+	return row != NULL && row->plain == plain && row->why.cause[0] != '\0' ? &row->why : NULL;
+}
+
+/* The most telling first: what is known of this stage and these words, the enhanced status code, the stage and the code, the code, the stage alone, the first digit. */
 static const struct explanation *
 by_reply(const struct outcome *o)
 {
 	static const struct explanation passes = {"a trouble of the smarthost that passes", "try again later"};
 	static const struct explanation refused = {"the smarthost does not allow it", "see what the reply says, and ask its operator"};
-	const struct explain_code *row;
-	const struct explanation *e = hint(o, false);
+	const struct explanation *e = hint(o, HINT_WORDS);
 
 	if (e == NULL)
 		e = precise(o);
 	if (e == NULL)
-		e = hint(o, true);
-	if (e != NULL)
-		return e;
-	row = explain_code_row(o->code);
-	if (row != NULL && row->why.cause[0] != '\0')
-		return &row->why;
-	return o->code / 100 == 4 ? &passes : &refused;
+		e = hint(o, HINT_CODE);
+	if (e == NULL)
+		e = by_code(o, true);
+	if (e == NULL)
+		e = hint(o, HINT_STAGE);
+	if (e == NULL)
+		e = by_code(o, false);
+	if (e == NULL)
+		e = o->code / 100 == 4 ? &passes : &refused;
+	return e;
 }
 
 const struct explanation *

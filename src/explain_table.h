@@ -31,7 +31,15 @@ struct explain_code {
 	int code;
 	const char *text;	/* what it means */
 	const char *source;
+	bool plain;		/* it says enough, whatever it answers */
 	struct explanation why;	/* "" where it is no failure */
+};
+
+/* What goes before a hint. */
+enum explain_hint_kind {
+	HINT_WORDS,		/* nothing: it is sure */
+	HINT_CODE,		/* an enhanced status code that says something */
+	HINT_STAGE		/* that, and a reply code that says enough by itself */
 };
 
 /* What a reply usually means at one stage. 0, NULL: any. enhanced that ends in a dot: any that begin so; words: stand in the reply, case apart. */
@@ -40,8 +48,17 @@ struct explain_hint {
 	int code;		/* or its first digit */
 	const char *enhanced;
 	const char *words;
-	bool general;		/* an enhanced status code that says something goes before it */
+	enum explain_hint_kind kind;
 	struct explanation why;
+};
+
+/* What an enhanced status code speaks of: only there it goes before what is known of the stage. */
+enum explain_at {
+	AT_ANY,
+	AT_AUTH,		/* sign-in */
+	AT_MAIL,		/* the sender; it may be told at RCPT, too */
+	AT_RCPT,		/* a recipient; it may be told after the message, too */
+	AT_DOT			/* the message */
 };
 
 /* An enhanced status code; several rows of one code where not all give it the same meaning. */
@@ -50,6 +67,7 @@ struct explain_enhanced {
 	const char *text;
 	const char *source;	/* "RFC 3463", "Exchange Online", "Gmail" */
 	bool vague;		/* it says so little that the command which it answers tells more about the cause */
+	enum explain_at at;
 	struct explanation why;
 };
 

@@ -42,6 +42,8 @@ usage(struct outcome *o, enum cause cause, const char *why, const char *flag, co
 static int
 take_body_mode(struct options *opt, const char *value, struct outcome *o)
 {
+	if (opt->fixed)
+		return usage(o, CAUSE_USAGE, "it does not go with the first flag", "-b", value);
 	switch (strlen(value) == 1 ? *value : '\0') {
 	case 'm':
 		opt->mode = MODE_DELIVER;
@@ -176,6 +178,7 @@ take_queue_run(struct options *opt, bool first, const char *value, struct outcom
 	if (!first)
 		return usage(o, CAUSE_USAGE, "it may only be the first argument", "-q", value);
 	opt->mode = MODE_RUN;
+	opt->fixed = true;
 	if (value == NULL || strcmp(value, "f") == 0)
 		return 0;
 	if (strchr("IRS", *value) != NULL) {
@@ -318,6 +321,7 @@ take_long_flag(struct options *opt, int argc, char **argv, int *i, struct outcom
 	}
 	if (!first)
 		return usage(o, CAUSE_USAGE, "a long flag may only be the first argument", flag, NULL);
+	opt->fixed = true;
 	if (strcmp(flag, "--version") == 0)
 		opt->mode = MODE_VERSION;
 	else if (strcmp(flag, "--help") == 0)

@@ -26,6 +26,7 @@ enum delivery_mode { DELIVERY_DEFAULT, DELIVERY_INTERACTIVE, DELIVERY_BACKGROUND
 
 struct options {
 	enum mode mode;
+	bool fixed;			/* it was chosen by a first argument that no later one goes against */
 	enum delivery_mode delivery;		/* -od, -O DeliveryMode=; DEFAULT: as the configuration says */
 	long interval;			/* -q15m: seconds between two runs of the queue, 0: one run */
 	char match;			/* -qI, -qR, -qS: 'I', 'R', 'S', else '\0' */

@@ -47,6 +47,35 @@ replies(void **state)
 		{STAGE_DOT, 552, "5.3.4", "552 5.3.4 Message size exceeds fixed limit", "too large"},
 		{STAGE_DOT, 554, "5.7.1", "554 5.7.1 Message rejected as spam", "spam"},
 		{STAGE_RCPT, 421, "4.3.2", "421 4.3.2 Service not available", "shutting down"},
+		{STAGE_RCPT, 550, "5.1.1", "550 5.1.1 <x@relay.example.net>: User unknown", "no such recipient"},
+		{STAGE_RCPT, 550, "5.4.5", "550 5.4.5 Daily SMTP relay sending limit exceeded", "daily limit"},
+		{STAGE_RCPT, 550, "5.7.64", "550 5.7.64 TenantAttribution; Relay Access Denied", "connector"},
+		{STAGE_RCPT, 553, "5.7.1", "553 5.7.1 <a@x>: Sender address rejected: not owned by user b", "may not send with this sender"},
+		{STAGE_RCPT, 550, "5.1.0", "550 5.1.0 <a@x>: Sender address rejected: User unknown", "may not send with this sender"},
+		{STAGE_RCPT, 504, "5.5.2", "504 5.5.2 <box>: Helo command rejected: need fully-qualified hostname", "EHLO"},
+		{STAGE_RCPT, 550, "", "550 Sender verify failed", "may not send with this sender"},
+		{STAGE_RCPT, 550, "5.7.1", "550 5.7.1 No", "write to that address"},
+		{STAGE_RCPT, 552, "5.2.3", "552 5.2.3 Too large", "too large"},
+		{STAGE_DOT, 554, "5.7.1", "554 5.7.1 Service unavailable; client blocked using zen.spamhaus.org", "network"},
+		{STAGE_DOT, 554, "5.7.9", "554 5.7.9 Message not accepted for policy reasons", "content"},
+		{STAGE_DOT, 550, "5.7.30", "550 5.7.30 Unauthenticated", "does not sign"},
+		{STAGE_MAIL, 550, "5.7.30", "550 5.7.30 REQUIRETLS support required", "requiretls"},
+		{STAGE_MAIL, 450, "4.1.2", "450 4.1.2 <a@x>: Domain not found", "cannot be looked up"},
+		{STAGE_MAIL, 550, "", "550 Unauthenticated senders not allowed", "those who sign in"},
+		{STAGE_MAIL, 503, "5.5.1", "503 5.5.1 Error: send HELO/EHLO first", "sign-in or TLS first"},
+		{STAGE_MAIL, 530, "5.7.57", "530 5.7.57 Client not authenticated to send mail", "no user is set"},
+		{STAGE_MAIL, 554, "5.7.60", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", "not the address of the account"},
+		{STAGE_DOT, 550, "5.7.26", "550 5.7.26 Unauthenticated mail", "SPF"},
+		{STAGE_AUTH, 454, "4.7.0", "454 4.7.0 Too many login attempts, please try again later", "too many sign-ins"},
+		{STAGE_AUTH, 432, "", "432 A password transition is needed", "no password that fits"},
+		{STAGE_AUTH, 535, "5.7.139", "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled", "switched off"},
+		{STAGE_AUTH, 451, "", "451 Authentication failed: Maximum credits exceeded", "all that it may"},
+		{STAGE_AUTH, 501, "", "501 Malformed", "another form"},
+		{STAGE_BANNER, 451, "4.7.1", "451 4.7.1 Come back later", "busy"},
+		{STAGE_BANNER, 451, "4.7.1", "451 4.7.1 Greylisting in action", "second try"},
+		{STAGE_BANNER, 554, "5.7.1", "554 5.7.1 No SMTP service here", "does not want to talk"},
+		{STAGE_EHLO, 451, "", "451 Later", "own trouble"},
+		{STAGE_RCPT, 421, "4.7.66", "421 4.7.66 TLS 1.2 is required", "shutting down"},
 		{STAGE_MAIL, 421, "4.7.0", "421 4.7.0 Try again later, closing connection", "limit on how much"},
 	};
 
@@ -150,6 +179,7 @@ every_row_is_told(void **state)
 
 		check_text(row->name, row->text, true);
 		check_text(row->name, row->example, true);
+		check_text(row->name, row->here, false);
 		check_text(row->name, row->source, true);
 		assert_int_equal(strncmp(row->syntax, row->name, strlen(row->name)), 0);
 		assert_int_equal(strncmp(row->example, row->name, strlen(row->name)), 0);
@@ -243,7 +273,7 @@ topics(void **state)
 	topic("550", "RFC 5321 section 4.2.3", "");
 	topic("550 5.7.30", "Exchange Online no longer takes passwords here", "");
 	topic("550 5.7.30", "REQUIRETLS", "");
-	topic("5.7.30", "After the message (exit status 69): the domain of From has no DKIM", "");
+	topic("5.7.30", "after the message (69): the smarthost does not sign for the domain of the sender", "");
 	topic("535-5.7.8 Username and Password not accepted", "535  The sign-in failed", "");
 	topic("x.7.8", "5.7.8  User and password were not accepted", "");
 	topic("554 5.7.1 <b@example.net>: Relay access denied", "To RCPT (exit status 77): it takes mail for others only from those who sign in", "");
