@@ -16,6 +16,7 @@
 #include "check_tell.h"
 #include "json.h"
 #include "log.h"
+#include "mail/address.h"
 #include "outgoing.h"
 #include "queue/spool.h"
 #include "report.h"
@@ -31,7 +32,7 @@ struct check {
 	struct envelope *envelope;
 	struct outcome stop;	/* why sending would come to no smarthost; status 0: it would */
 	bool sender;		/* there is one */
-	bool kept;		/* what happens is for the queue */
+	bool kept;		/* there is a queue that takes messages */
 	size_t through;		/* the smarthost that would take the message, or no less than there are */
 	struct buf smarthosts;	/* the items of the array "smarthosts" */
 	struct facts *facts;	/* of each smarthost */
@@ -153,6 +154,9 @@ check_envelope(struct check *c, const struct aliases *a)
 	for (size_t i = 0; i < opt->recipients; i++)
 		if (envelope_add(c->envelope, &src, opt->recipient[i], &first, &o) == -1)
 			stop(c, "recipient", &o);
+	c->envelope->utf8 = address_is_utf8(c->envelope->sender);
+	for (size_t i = 0; i < c->envelope->count; i++)
+		c->envelope->utf8 = c->envelope->utf8 || address_is_utf8(c->envelope->rcpt[i].path);
 	for (size_t i = 0; i < c->envelope->count; i++)
 		if (c->envelope->rcpt[i].state == RCPT_FAILED)
 			tell_failure(&c->tell, MARK_BAD, -1, "recipient", c->envelope->rcpt[i].fate);
@@ -160,15 +164,15 @@ check_envelope(struct check *c, const struct aliases *a)
 
 /* ---- the smarthosts ---- */
 
-/* What sending would make of it: another smarthost, or not. The recipients' fates are those of the one that decides. */
+/* What sending would make of it: another smarthost, or not (submit.c). The recipients' fates are those of the one that decides. */
 static bool
-goes_on(struct check *c, const struct outcome *o, size_t i)
+goes_on(struct check *c, const struct smarthost_check *one, const struct outcome *o, size_t i)
 {
 	if (o->status == 0) {
 		c->through = i;
 		return false;
 	}
-	if ((o->stage == STAGE_MAIL && !outcome_temporary(o)) || o->stage > STAGE_MAIL || o->stage < STAGE_SECRET) {
+	if (one->opened && !((o->stage == STAGE_EHLO || o->stage == STAGE_MAIL) && outcome_temporary(o))) {
 		c->result->outcome = *o;
 		return false;
 	}
@@ -203,23 +207,28 @@ check_smarthosts(struct check *c)
 {
 	bool *bad = mem_alloc((c->envelope->count + 1) * sizeof(*bad));
 	const struct config *config = c->config;
-	bool deciding = c->stop.status == 0;
+	size_t n = config->smarthosts;
+	bool deciding = c->stop.status == 0 && (c->setup->options->recipients == 0 || envelope_count(c->envelope, RCPT_PENDING) > 0);	/* else nobody would be asked */
+	msec whole = 1000 * (msec)config->timeout, deadline = clock_now() + whole;
 	struct smarthost_check one = {.config = config, .tell = &c->tell, .envelope = c->sender ? c->envelope : NULL, .result = c->result, .trace = c->setup->trace};
 
 	for (size_t i = 0; i < c->envelope->count; i++)
 		bad[i] = c->envelope->rcpt[i].state == RCPT_FAILED;
-	c->facts = mem_alloc(config->smarthosts * sizeof(*c->facts));
-	for (size_t i = 0; i < config->smarthosts; i++) {
+	c->facts = mem_alloc(n * sizeof(*c->facts));
+	for (size_t i = 0; i < n; i++) {
 		struct outcome o;
 
 		one.smarthost = &config->smarthost[i];
 		one.facts = &c->facts[i];
 		one.fates = deciding;
+		one.last = i + 1 == n;
+		one.deadline = deciding ? deadline : clock_now() + whole;
+		one.open_by = deciding ? clock_share(deadline, n - i) : one.deadline;
 		if (deciding)
 			check_smarthost(&one, &o);
 		else
 			check_beside(c, &one, bad, &o);
-		deciding = deciding && goes_on(c, &o, i);
+		deciding = deciding && goes_on(c, &one, &o, i);
 		json_item(&c->smarthosts);
 		facts_write(&c->facts[i], &config->smarthost[i], &o, &c->smarthosts);
 	}
@@ -243,6 +252,20 @@ add_age(struct buf *b, time_t seconds)
 			return;
 		}
 	buf_printf(b, "%lld seconds", (long long)seconds);
+}
+
+/* Whether the configuration lets it have one more (keep.c). */
+static bool
+is_full(const struct config *config, struct spool *s, uint64_t *messages, struct outcome *o)
+{
+	uint64_t octets, max = (uint64_t)config->queue_max_size * 1024 * 1024;
+
+	if (spool_usage(s, messages, &octets, o) == -1)
+		return true;
+	if ((config->queue_max_messages == 0 || *messages < (uint64_t)config->queue_max_messages) && (max == 0 || octets < max))
+		return false;
+	(void)outcome_set(o, EX_CANTCREAT, STAGE_QUEUE, CAUSE_QUEUE_LIMIT, NULL, "the queue %s is full by its configuration", s->path);
+	return true;
 }
 
 /* How many messages there are, and since when. */
@@ -280,53 +303,70 @@ tell_messages(struct check *c, struct spool *s)
 static void
 check_queue(struct check *c)
 {
-	enum mark mark = c->setup->queue_only ? MARK_BAD : MARK_CARE;
 	struct outcome o = {0};
 	struct spool s;
-	bool open;
+	uint64_t messages;
+	bool open, own;
 
 	if (c->config->queue == NULL)
 		return;
 	open = spool_open(&s, c->config->queue, &o) == 0;
-	if (!open || spool_try(&s, &o) == -1) {
-		tell_failure(&c->tell, mark, -1, "queue", &o);
+	own = open && spool_is_own(c->config->queue);
+	c->kept = open && spool_try(&s, &o) == 0 && (!own || !is_full(c->config, &s, &messages, &o));
+	if (!c->kept) {
+		tell_failure(&c->tell, c->setup->queue_only ? MARK_BAD : MARK_CARE, -1, "queue", &o);
 		if (c->setup->queue_only)
 			c->result->outcome = o;
-	} else if (!spool_is_own(c->config->queue))
-		tell(&c->tell, MARK_GOOD, -1, "queue", "%s takes messages; what is in it is for its owner to see", c->config->queue);
-	else
+	}
+	if (own)
 		tell_messages(c, &s);
+	else if (c->kept)
+		tell(&c->tell, MARK_GOOD, -1, "queue", "%s takes messages; what is in it is for its owner to see", c->config->queue);
 	if (open)
 		spool_close(&s);
+}
+
+/* One of the traces that a run leaves. */
+static void
+tell_trace(struct check *c, const char *step, const char *what, const char *where)
+{
+	const char *why = log_trouble(what);
+	struct outcome o;
+
+	if (why == NULL) {
+		tell(&c->tell, MARK_GOOD, -1, step, "%s", where);
+		return;
+	}
+	(void)outcome_set(&o, EX_CANTCREAT, STAGE_NONE, CAUSE_TRACE, why, "cannot write %s %s", what, where);
+	tell_failure(&c->tell, MARK_CARE, -1, step, &o);
 }
 
 /* The line of this run is in it already. */
 static void
 check_log(struct check *c)
 {
-	const char *transcript = c->config->transcript;
-
-	if (log_error() != NULL)
-		tell(&c->tell, MARK_CARE, -1, "log", "%s; see its directory's rights", log_error());
-	else if (log_lost() != NULL)
+	if (log_lost() != NULL)
 		tell(&c->tell, MARK_CARE, -1, "log", "%s: there is none here (%s), so no line is kept; set log to \"stderr\" or a file", log_where(), log_lost());
 	else
-		tell(&c->tell, MARK_GOOD, -1, "log", "%s", log_where());
-	if (transcript != NULL && c->setup->trace->transcript != NULL)
-		tell(&c->tell, MARK_GOOD, -1, "transcript", "%s", transcript);
-	else if (transcript != NULL)
-		tell(&c->tell, MARK_CARE, -1, "transcript", "%s cannot be written", transcript);
+		tell_trace(c, "log", "the log", log_where());
+	if (c->config->transcript != NULL)
+		tell_trace(c, "transcript", "the transcript", c->config->transcript);
 }
 
 /* ---- the end ---- */
 
-/* Whether it is for the queue where there is one. */
+/* Whether it would be for the queue. */
 static bool
 would_be_kept(const struct check *c)
 {
 	const struct result *r = c->result;
+	bool kept = r->outcome.status != 0 && outcome_keeps(&r->outcome);
 
-	return c->config->queue != NULL && r->status != 0 && c->stop.status == 0 && (r->outcome.status == 0 || outcome_keeps(&r->outcome));
+	if (!c->kept || c->stop.status != 0)
+		return false;
+	for (size_t i = 0; r->outcome.status == 0 && i < c->envelope->count; i++)
+		kept = kept || (c->envelope->rcpt[i].fate != NULL && outcome_keeps(c->envelope->rcpt[i].fate));
+	return kept;
 }
 
 static void
@@ -387,8 +427,7 @@ check_run(const struct check_setup *s, struct aliases *a, struct envelope *e, st
 	} else
 		r->outcome = c.stop;
 	r->status = submit_fates(r);
-	if (r->status == 0)
-		r->word = "checked";
+	r->word = "checked";
 	report_log(r);
 	if (s->trouble->status == 0)
 		check_log(&c);

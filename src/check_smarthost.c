@@ -14,7 +14,9 @@
 #include "smtp/client.h"
 #include "smtp/judge.h"
 
-#define CHECK_MAX	60000	/* milliseconds for one smarthost, where timeout allows more: somebody is watching */
+#define LOOKUPS_MAX	10	/* recipients that VRFY and EXPN are said for */
+#define LOOKUPS_TIME	10000	/* milliseconds that all of that may take */
+#define LEAVE_TIME	5000	/* milliseconds that the end of the dialogue may take */
 #define CERTIFICATES_MAX 10
 #define DAYS_FEW	14	/* days before its end that a certificate is worth a look */
 #define FACT_MAX	1024	/* octets of a text */
@@ -48,7 +50,7 @@ set(char **fact, const char *text)
 
 /* ---- secrets ---- */
 
-/* A command is left for the sign-in: it may ask a person, or count its calls. */
+/* What can be had once is left for the sign-in, which also decides: it may need another one. */
 static void
 see_secret(struct sight *s, const char *option, const struct secret_source *source, const char *what, msec deadline)
 {
@@ -60,12 +62,12 @@ see_secret(struct sight *s, const char *option, const struct secret_source *sour
 		return;
 	if (source->kind == SECRET_TEXT)
 		tell(s->tell, MARK_GOOD, -1, "secret", "%s is in the configuration", option);
-	else if (source->kind == SECRET_COMMAND)
-		tell(s->tell, MARK_GOOD, -1, "secret", "%s-command is run when it is needed", option);
+	else if (secret_is_fleeting(source))
+		tell(s->tell, MARK_GOOD, -1, "secret", "%s comes from %s, when it is needed", option, source->kind == SECRET_COMMAND ? "a command" : "a pipe");
 	else {
 		(void)snprintf(name, sizeof(name), "%s %s", what, s->check->smarthost->host);
 		if (secret_get(&secret, source, name, deadline, &o) == -1)
-			tell_failure(s->tell, MARK_BAD, lap(s), "secret", &o);
+			tell_failure(s->tell, MARK_CARE, lap(s), "secret", &o);
 		else
 			tell(s->tell, MARK_GOOD, lap(s), "secret", "%s is read from %s", option, source->value);
 	}
@@ -323,28 +325,6 @@ offers(const struct facts *f, const char *keyword)
 	return strcasestr(buf_str(&f->extensions), quoted) != NULL || strcasestr(buf_str(&f->extensions), more) != NULL;
 }
 
-/* VRFY and EXPN, where they are offered: whatever comes of them, RCPT is what counts. */
-static int
-see_lookups(struct sight *s, const char *path, struct outcome *o)
-{
-	static const char *const verbs[] = {"VRFY", "EXPN"};
-	char line[512], words[FACT_MAX];
-
-	for (size_t i = 0; i < 2; i++) {
-		if (!offers(s->facts, verbs[i]) || address_is_utf8(path))
-			continue;
-		(void)snprintf(line, sizeof(line), "%s %s", verbs[i], path);
-		if (client_ask(s->client, line, o) == -1)
-			return -1;
-		reply_words(&s->client->reply, words, sizeof(words));
-		if (s->client->reply.code / 100 == 2)
-			tell(s->tell, MARK_GOOD, lap(s), verbs[i], "<%s>: %s", path, words);
-		else
-			tell(s->tell, MARK_CARE, lap(s), verbs[i], "<%s>: no answer in that: %s", path, words);
-	}
-	return 0;
-}
-
 /* One recipient's verdict, told. */
 static void
 see_verdict(struct sight *s, size_t i, struct outcome *o)
@@ -408,10 +388,46 @@ see_recipients(struct sight *s, struct outcome *o)
 		}
 		taken += status == 0;
 		see_verdict(s, i, o);
-		if (see_lookups(s, r->path, o) == -1)
-			return -1;
 	}
 	return 0;
+}
+
+/* One of VRFY and EXPN. False: nothing more can be asked. */
+static bool
+see_lookup(struct sight *s, const char *verb, const char *path)
+{
+	char line[512], words[FACT_MAX];
+	struct outcome o;
+
+	(void)snprintf(line, sizeof(line), "%s %s", verb, path);
+	if (client_ask(s->client, line, &o) == -1) {
+		tell(s->tell, MARK_CARE, lap(s), verb, "<%s>: no answer in that: %s: %s", path, o.what, o.why);
+		return false;
+	}
+	reply_words(&s->client->reply, words, sizeof(words));
+	if (s->client->reply.code / 100 == 2)
+		tell(s->tell, MARK_GOOD, lap(s), verb, "<%s>: %s", path, words);
+	else
+		tell(s->tell, MARK_CARE, lap(s), verb, "<%s>: no answer in that: %s", path, words);
+	return s->client->reply.code != 421;
+}
+
+/*
+ * VRFY and EXPN, where they are offered, of the first recipients: servers count such questions. Nothing depends on them, RCPT is what counts.
+ */
+static void
+see_lookups(struct sight *s)
+{
+	static const char *const verbs[] = {"VRFY", "EXPN"};
+	const struct envelope *e = s->check->envelope;
+	msec soon = clock_now() + LOOKUPS_TIME;
+
+	if (s->client->stream.deadline > soon)
+		s->client->stream.deadline = soon;
+	for (size_t i = 0; i < e->count && i < LOOKUPS_MAX; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (offers(s->facts, verbs[k]) && !address_is_utf8(e->rcpt[i].path) && !see_lookup(s, verbs[k], e->rcpt[i].path))
+				return;
 }
 
 static int
@@ -427,7 +443,10 @@ see_envelope(struct sight *s, struct outcome *o)
 	}
 	reply_words(&c->reply, words, sizeof(words));
 	tell(s->tell, MARK_GOOD, lap(s), "MAIL", "<%s>: %s", e->sender, words);
-	return see_recipients(s, o);
+	if (see_recipients(s, o) == -1)
+		return -1;
+	see_lookups(s);
+	return 0;
 }
 
 /* The end of the dialogue: what it says to it is of no weight. */
@@ -438,6 +457,7 @@ leave(struct sight *s)
 	struct client *c = s->client;
 	struct outcome o;
 
+	c->stream.deadline = clock_now() + LEAVE_TIME;
 	for (size_t i = 0; i < 2 && client_usable(c); i++) {
 		if (client_ask(c, verbs[i], &o) == -1) {
 			tell_failure(s->tell, MARK_CARE, lap(s), verbs[i], &o);
@@ -465,7 +485,6 @@ void
 check_smarthost(struct smarthost_check *check, struct outcome *o)
 {
 	const struct smarthost *h = check->smarthost;
-	msec limit = 1000 * (msec)check->config->timeout, deadline = clock_now() + (limit < CHECK_MAX ? limit : CHECK_MAX);
 	struct sight s = {.check = check, .tell = check->tell, .facts = check->facts, .client = mem_alloc(sizeof(*s.client)), .since = clock_now()};
 	struct client_witness witness = {.saw = saw, .arg = &s};
 	static const char *const ways[] = {[TLS_MODE_STARTTLS] = "STARTTLS", [TLS_MODE_IMPLICIT] = "TLS at once", [TLS_MODE_NONE] = "no TLS"};
@@ -479,9 +498,10 @@ check_smarthost(struct smarthost_check *check, struct outcome *o)
 	s.tell->smarthost = h->title;
 	check->result->smarthost = h;
 	*o = (struct outcome){0};
-	see_secrets(&s, deadline);
-	if (client_open_seen(s.client, h, &witness, check->config->hostname, deadline, check->trace, o) == 0) {
-		s.client->stream.deadline = deadline;
+	see_secrets(&s, check->open_by);
+	check->opened = client_open_seen(s.client, h, check->last, &witness, check->config->hostname, check->open_by, check->trace, o) == 0;
+	if (check->opened) {
+		s.client->stream.deadline = check->deadline;
 		see_risks(&s);
 		if (check->envelope != NULL)
 			(void)see_envelope(&s, o);

@@ -33,6 +33,10 @@ struct smarthost_check {
 	struct facts *facts;		/* empty at the start */
 	struct result *result;		/* for the log */
 	struct trace *trace;
+	bool last;			/* sending would try no other behind it */
+	msec open_by;			/* when it has to be signed in to */
+	msec deadline;			/* of all of it */
+	bool opened;			/* after the check: it was */
 	bool fates;			/* what becomes of a recipient is its fate; else it is told, and the recipient is as before */
 };
 

@@ -144,7 +144,7 @@ tell(struct teller *t, enum mark mark, msec took, const char *step, const char *
 void
 tell_failure(struct teller *t, enum mark mark, msec took, const char *step, const struct outcome *o)
 {
-	bool again = strcmp(o->what, t->last.what) == 0 && strcmp(o->why, t->last.why) == 0;
+	bool again = t->last_mark >= mark && strcmp(o->what, t->last.what) == 0 && strcmp(o->why, t->last.why) == 0;
 	struct buf text = {0}, b = {0};
 
 	buf_printf(&text, "%s%s%s", o->what, o->why[0] != '\0' ? ": " : "", o->why);
@@ -157,6 +157,7 @@ tell_failure(struct teller *t, enum mark mark, msec took, const char *step, cons
 		tell_raw(t, &b);
 	}
 	t->last = *o;
+	t->last_mark = mark;
 	buf_free(&text);
 	buf_free(&b);
 }

@@ -21,6 +21,7 @@ struct teller {
 	const char *smarthost;	/* whose step it is, or NULL. Borrowed */
 	struct buf steps;	/* the items of the array "steps" */
 	struct outcome last;	/* the last failure that was told */
+	enum mark last_mark;
 	int status;		/* exit status: 74 where standard output does not take it */
 };
 

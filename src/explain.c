@@ -99,6 +99,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_QUEUE_FULL] = {"the disk is full, or a quota is used up", "make room there"},
 	[CAUSE_QUEUE_EXPOSED] = {"its mode lets anybody put files there and take them away", "take that right away: chmod o-w"},
 	[CAUSE_QUEUE_RUNNER] = {"the file runner in it was made by another user, or is no plain file", "remove that file"},
+	[CAUSE_TRACE] = {"its directory is missing, its disk is full, or the user who sends may not write there", "see that who sends may write to it, or give it another place"},
 	[CAUSE_QUEUE_LIMIT] = {"queue-max-messages or queue-max-size is reached, since the smarthost could not be used for a while, or nobody runs sendmail -q",
 	    "see with mailq what waits and why; then run sendmail -q, or raise the bound"},
 	[CAUSE_QUEUE_BUSY] = {"", "try again when that has ended"},

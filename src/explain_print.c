@@ -293,29 +293,52 @@ is_enhanced(const char *word)
 	return detail >= 1 && detail <= 3 && word[3 + subject + detail] == '\0';
 }
 
-static bool
-add_word(struct buf *b, struct asked *a, const char *word)
+/* The reply is over: what it comes to. */
+static void
+end_reply(struct buf *b, struct asked *a)
 {
-	bool command;
+	if (a->code != 0 || a->enhanced[0] != '\0')
+		add_stages(b, a);
+	buf_free(&a->words);
+	*a = (struct asked){0};
+}
 
-	if (is_code(word) && a->code == 0) {
-		a->code = (int)strtol(word, NULL, 10);
-		add_code(b, a->code);
-		return true;
-	}
-	if (is_enhanced(word) && a->enhanced[0] == '\0') {
+/* True where the word may be a code of the reply that is asked about; else it begins another. */
+static bool
+is_part(const struct asked *a, const char *word)
+{
+	if (is_code(word))
+		return a->code == 0 && a->enhanced[0] == '\0';
+	return a->enhanced[0] == '\0' && a->words.len == 0;
+}
+
+static bool
+add_word(struct buf *b, struct asked *a, const char *word, bool first)
+{
+	bool code = is_code(word), command;
+
+	if ((code || is_enhanced(word)) && (first || is_part(a, word))) {
+		if (!is_part(a, word))
+			end_reply(b, a);
+		if (code) {
+			a->code = (int)strtol(word, NULL, 10);
+			add_code(b, a->code);
+			return true;
+		}
 		(void)strlcpy(a->enhanced, word, sizeof(a->enhanced));
 		if (toupper((unsigned char)word[0]) == 'X')
 			a->enhanced[0] = '5';
 		add_enhanced(b, a->enhanced);
 		return true;
 	}
+	if (first && word[0] == '-') {
+		end_reply(b, a);
+		return add_flag(b, word);
+	}
 	if (a->code != 0 || a->enhanced[0] != '\0') {	/* the words of the reply */
 		buf_printf(&a->words, " %s", word);
 		return true;
 	}
-	if (word[0] == '-')
-		return add_flag(b, word);
 	command = add_command(b, word);
 	return add_extension(b, word) || command || add_status(b, word);
 }
@@ -373,13 +396,11 @@ explain_topics(struct buf *out, char *const *topic, size_t topics, struct buf *u
 	for (size_t i = 0; i < topics; i++) {
 		const char *text = topic[i];
 
-		while (next_word(&text, word, sizeof(word)))
-			if (!add_word(out, &a, word) && unknown->len == 0)
+		for (bool first = true; next_word(&text, word, sizeof(word)); first = false)
+			if (!add_word(out, &a, word, first) && unknown->len == 0)
 				buf_puts(unknown, word);
 	}
-	if (a.code != 0 || a.enhanced[0] != '\0')
-		add_stages(out, &a);
-	buf_free(&a.words);
+	end_reply(out, &a);
 	if (out->len == 0 && unknown->len == 0)
 		list_all(out);
 	return unknown->len == 0;

@@ -28,6 +28,7 @@ static struct {
 	const char *file;
 	char tag[33];
 	char error[300];
+	struct { const char *what; char why[100]; } trouble[2];	/* of the log, and of the transcript */
 } handle;
 
 void
@@ -41,6 +42,7 @@ log_open(enum log_kind kind, const char *file, const char *tag)
 	handle.json = handle.detached = false;
 	handle.file = file;
 	handle.error[0] = '\0';
+	memset(handle.trouble, 0, sizeof(handle.trouble));
 	/* The tag comes from a flag: nothing in it may look like the process id, or like the end of the tag. */
 	for (; tag[n] != '\0' && n < sizeof(handle.tag) - 1; n++)
 		handle.tag[n] = isalnum((unsigned char)tag[n]) || strchr("._/-", tag[n]) != NULL ? tag[n] : '_';
@@ -206,8 +208,23 @@ log_lost(void)
 void
 log_remember(const char *what, const char *where, const char *why)
 {
+	for (size_t i = 0; i < 2; i++)
+		if (handle.trouble[i].what == NULL || strcmp(handle.trouble[i].what, what) == 0) {
+			handle.trouble[i].what = what;
+			(void)strlcpy(handle.trouble[i].why, why, sizeof(handle.trouble[i].why));
+			break;
+		}
 	if (handle.error[0] == '\0')
 		(void)snprintf(handle.error, sizeof(handle.error), "cannot write %s %s: %s", what, where, why);
+}
+
+const char *
+log_trouble(const char *what)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (handle.trouble[i].what != NULL && strcmp(handle.trouble[i].what, what) == 0)
+			return handle.trouble[i].why;
+	return NULL;
 }
 
 const char *

@@ -84,6 +84,7 @@ enum cause {
 	CAUSE_QUEUE_EXPOSED,		/* everybody may write to it */
 	CAUSE_QUEUE_RUNNER,		/* the file "runner" in it cannot be used */
 	CAUSE_QUEUE_FULL,		/* no room in it */
+	CAUSE_TRACE,			/* the log or the transcript cannot be written */
 	CAUSE_QUEUE_LIMIT,		/* nor by the configuration */
 	CAUSE_QUEUE_BUSY,		/* another run, or another process at that message */
 	CAUSE_QUEUE_FOREIGN,		/* the queue is somebody else's */

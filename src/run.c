@@ -484,7 +484,7 @@ mail_mode(struct delivery *d, const struct process *p, struct outcome *o, const 
 		deliver(d, p, o);
 	if (!good && d->opt.mode == MODE_SERVE)
 		(void)report_say("421 4.3.0 The program was called with a flag that it refuses; closing\r\n");
-	else if (d->result.envelope == NULL && (!good || d->opt.mode != MODE_VERIFY || d->opt.from_header))
+	else if (d->result.envelope == NULL && d->opt.mode != MODE_CHECK && (!good || d->opt.mode != MODE_VERIFY || d->opt.from_header))
 		run_drain();
 	return finish(d);
 }

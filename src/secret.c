@@ -3,6 +3,7 @@
  */
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -39,11 +40,34 @@ finish(struct buf *out, const char *what, const char *from, struct outcome *o)
 	return outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_SECRET_MISSING, why, "cannot use the %s from %s", what, from);
 }
 
+/* The file's full name. The caller frees it. */
+static char *
+full_name(const char *name)
+{
+	const char *directory = secure_getenv("CREDENTIALS_DIRECTORY");
+
+	return directory != NULL && strchr(name, '/') == NULL ? mem_printf("%s/%s", directory, name) : mem_dup(name);
+}
+
+bool
+secret_is_fleeting(const struct secret_source *src)
+{
+	struct stat st;
+	char *path;
+	bool regular;
+
+	if (src->kind != SECRET_FILE)
+		return src->kind == SECRET_COMMAND;
+	path = full_name(src->value);
+	regular = stat(path, &st) == -1 || S_ISREG(st.st_mode);
+	free(path);
+	return !regular;
+}
+
 static int
 from_file(struct buf *out, const char *name, const char *what, msec deadline, struct outcome *o)
 {
-	const char *directory = secure_getenv("CREDENTIALS_DIRECTORY");
-	char *path = directory != NULL && strchr(name, '/') == NULL ? mem_printf("%s/%s", directory, name) : mem_dup(name);
+	char *path = full_name(name);
 	int fd = -1, r = 0, left = 1;
 	ssize_t n = -1;
 

@@ -20,4 +20,7 @@
  */
 int secret_get(struct buf *out, const struct secret_source *src, const char *what, msec deadline, struct outcome *o);
 
+/* True where getting it twice is not the same as once: a command, or a file that is a pipe. */
+bool secret_is_fleeting(const struct secret_source *src);
+
 #endif

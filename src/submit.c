@@ -177,6 +177,8 @@ submission_send(struct submission *s, struct result *r, struct envelope *e, stru
 
 		o = (struct outcome){0};
 		status = try(s, r, i, c->smarthosts - k, e, m, deadline, &o, &next);
+		/* the last one has its share of the blame, too, where it has said no for now: another would be tried */
+		next = next || (status == -1 && k + 1 == c->smarthosts && o.stage <= STAGE_MAIL && outcome_temporary(&o));
 		if (status == -1 && next)
 			submit_give_up(r, &o);
 	}

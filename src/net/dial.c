@@ -362,10 +362,10 @@ dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadl
 		numeric(race.address[i]->ai_addr, d->attempt[i].address, sizeof(d->attempt[i].address));
 		d->attempt[i].took = -1;
 	}
-	if (patience == DIAL_EACH)
+	if (patience < 0)
 		each = clock_now() + (clock_left(deadline) / 3 < EACH_MAX ? clock_left(deadline) / 3 : EACH_MAX);	/* the rest is for the one that is taken */
-	else if (patience > 0 && clock_left(deadline) > patience)
-		deadline = clock_now() + patience;
+	if (patience != 0 && clock_left(deadline) > abs(patience))
+		deadline = clock_now() + abs(patience);
 	r = connect_any(d, &race, host, port, each, deadline, o);
 	freeaddrinfo(list);
 	if (r == 0)

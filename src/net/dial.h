@@ -10,7 +10,7 @@
 #include "trace.h"
 
 #define DIAL_ADDRESSES	16	/* that are tried; whoever has more has others in reserve than we have time */
-#define DIAL_EACH	(-1)	/* patience: each address is tried to its end, for 10 s or a third of the time left, to see which of them are there */
+#define DIAL_EACH(ms)	(-(ms))	/* that patience, and each address is tried to its end, for 10 s or a third of the time at most, to see which of them are there */
 
 /* What became of one address. */
 struct dial_attempt {
@@ -30,7 +30,7 @@ struct dialed {
 };
 
 /*
- * Connects to host (a name, or a numeric address) and port before the deadline, and once its addresses are known within patience milliseconds (0: no other bound; DIAL_EACH). Look-up runs in a thread of its own that is left behind
+ * Connects to host (a name, or a numeric address) and port before the deadline, and once its addresses are known within patience milliseconds (0: no other bound), or DIAL_EACH of so many. Look-up runs in a thread of its own that is left behind
  * when the deadline passes. Addresses are taken in the order of getaddrinfo(), families alternating; a further one is begun when the one before has
  * failed or 250 ms have passed; the first that connects wins. -1: 68 (CAUSE_NO_HOST) the name does not exist or has no address;
  * 75 look-up failed, nobody answered, refused (why: the last address's error, in system words) or the deadline passed.

@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 #include "mem.h"
 #include "net/tls_words.h"
+#include "printable.h"
 
 #define NAMES_MAX	200	/* octets of a certificate's names that are told */
 
@@ -58,13 +59,17 @@ general_name(const GENERAL_NAME *name, char *out, size_t size)
 {
 	int type, len;
 	const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);
+	struct buf name_text = {0};
 
 	out[0] = '\0';
 	if (type != GEN_DNS && type != GEN_IPADD)
 		return;
 	len = ASN1_STRING_length(value);
-	if (type == GEN_DNS)
-		(void)snprintf(out, size, "%.*s", len, (const char *)ASN1_STRING_get0_data(value));
+	if (type == GEN_DNS) {	/* a NUL in it is no end */
+		printable_add(&name_text, (const char *)ASN1_STRING_get0_data(value), (size_t)len, size - 4);
+		(void)strlcpy(out, buf_str(&name_text), size);
+		buf_free(&name_text);
+	}
 	else if (len == 4 || len == 16)
 		(void)inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(value), out, (socklen_t)size);
 }

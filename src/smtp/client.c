@@ -13,6 +13,7 @@
 #include "smtp/client.h"
 
 #define RESUME_MAX	10000	/* milliseconds that a handshake with a session of an earlier run may take */
+#define WITNESS_MAX	60000	/* milliseconds that the last one is tried to be connected to while somebody looks on */
 #define CONNECT_MAX	10000	/* milliseconds that one which is not the last is tried to be connected to: dead, it costs seconds, not its share */
 
 static void
@@ -180,8 +181,10 @@ client_ask_again(struct client *c, struct outcome *o)
 		return -1;
 	if (c->reply.code == 421)
 		return reply_fail(&c->reply, STAGE_EHLO, o, "%s ended the session", c->host->host);
-	if (c->reply.code / 100 == 2)	/* else it stays with what it had offered */
+	if (c->reply.code / 100 == 2) {	/* else it stays with what it had offered */
 		capability_parse(&c->cap, &c->reply);
+		show(c, CLIENT_EHLO, NULL);
+	}
 	c->reply.code = 0;
 	return 0;
 }
@@ -284,6 +287,15 @@ open_session(struct client *c, struct outcome *o)
 	return sign_in(c, o);
 }
 
+/* How long to wait for a connection. Who looks on is not kept waiting for one that never comes: after a minute the system has given up asking, or soon will. */
+static int
+patience(const struct client *c)
+{
+	if (c->witness != NULL)
+		return DIAL_EACH(c->last ? WITNESS_MAX : CONNECT_MAX);
+	return c->last ? 0 : CONNECT_MAX;
+}
+
 /* One connection to c->host. */
 static int
 connect_once(struct client *c, msec deadline, struct outcome *o)
@@ -293,7 +305,7 @@ connect_once(struct client *c, msec deadline, struct outcome *o)
 	if (c->trace != NULL)
 		c->trace->tls = false;
 	stream_init(&c->stream, -1, deadline);
-	r = dial(&c->dialed, c->host->host, c->host->port, c->witness != NULL ? DIAL_EACH : c->last ? 0 : CONNECT_MAX, deadline, c->trace, o);
+	r = dial(&c->dialed, c->host->host, c->host->port, patience(c), deadline, c->trace, o);
 	c->took = CLIENT_NO_TIMES;
 	c->took.lookup = c->dialed.lookup;
 	c->took.connect = c->dialed.connect;
@@ -413,10 +425,10 @@ client_open(struct client *c, const struct smarthost *host, bool last, const cha
 }
 
 int
-client_open_seen(struct client *c, const struct smarthost *host, const struct client_witness *witness, const char *ehlo, msec deadline, struct trace *trace,
+client_open_seen(struct client *c, const struct smarthost *host, bool last, const struct client_witness *witness, const char *ehlo, msec deadline, struct trace *trace,
     struct outcome *o)
 {
-	return open_seen(c, host, true, witness, ehlo, deadline, trace, o);
+	return open_seen(c, host, last, witness, ehlo, deadline, trace, o);
 }
 
 void

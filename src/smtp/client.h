@@ -82,8 +82,8 @@ struct client {
  */
 int client_open(struct client *c, const struct smarthost *host, bool last, const char *ehlo, msec deadline, struct trace *trace, struct outcome *o);
 
-/* The same for one who looks on: each address is tried, TLS begins anew whatever sessions were kept, and witness is told each step. There is no other smarthost to try. */
-int client_open_seen(struct client *c, const struct smarthost *host, const struct client_witness *witness, const char *ehlo, msec deadline, struct trace *trace,
+/* The same for one who looks on: each address is tried, for a minute at most, TLS begins anew whatever sessions were kept, and witness is told each step. */
+int client_open_seen(struct client *c, const struct smarthost *host, bool last, const struct client_witness *witness, const char *ehlo, msec deadline, struct trace *trace,
     struct outcome *o);
 
 /*

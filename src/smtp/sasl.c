@@ -45,11 +45,16 @@ mask(struct reply *r, const struct buf *secret, size_t least)
 	r->len = out;
 }
 
-/* The secret itself where it stands whole; of what was sent also the beginning, since servers cut the commands that they quote. */
+/* The secret itself where it stands whole, also in base64; of what was sent also the beginning, since servers cut the commands that they quote. */
 static void
 mask_all(struct sasl *a)
 {
+	struct buf coded = {0};
+
 	mask(&a->reply, a->secret, a->secret->len);
+	base64_encode(&coded, a->secret->data, a->secret->len);
+	mask(&a->reply, &coded, coded.len);
+	buf_wipe(&coded);
 	mask(&a->reply, &a->response, a->response.len < 8 ? a->response.len : 8);
 	mask(&a->reply, &a->proof, a->proof.len);
 	mask(&a->reply, &a->signature, a->signature.len);

@@ -36,7 +36,7 @@ sub checks
 	my $also = delete $o{also};
 
 	$o{exit} //= 0;
-	my $run = check "$name: text", stdin => '', printed => 1, sent => 0, err => qr/\A\z/, out => qr/\n\z/, log => {status => $o{exit} == 0 ? 'checked' : 'failed'}, %o,
+	my $run = check "$name: text", stdin => '', printed => 1, sent => 0, err => qr/\A\z/, out => qr/\n\z/, log => {status => 'checked'}, %o,
 	    argv => ['--check', @$flags, @$to], also => sub {
 		my ($run) = @_;
 		my @steps = steps($run->out);
@@ -118,8 +118,8 @@ checks('it works', is => [@way, @end], also => sub {
 	is(scalar @{$host->{recipients}}, 0, 'no recipients');
 });
 checks('recipients, VRFY and EXPN', ext => '+VRFY,+EXPN', to => ['b@example.net', 'c@example.net'], rules => ['vrfy@c@* reply "502 5.5.1 No"'],
-    is => [@way, [$good, 'RCPT', qr/<b\@example\.net>: 250 /], [$good, 'VRFY', qr/<b\@example\.net>: 252 /], [$good, 'EXPN', qr/<b\@example\.net>: 252/],
-    [$good, 'RCPT', qr/<c\@example\.net>: 250/], [$care, 'VRFY', qr/<c\@example\.net>: no answer in that: 502/], @end], json => sub {
+    is => [@way, [$good, 'RCPT', qr/<b\@example\.net>: 250 /], [$good, 'RCPT', qr/<c\@example\.net>: 250/], [$good, 'VRFY', qr/<b\@example\.net>: 252 /],
+    [$good, 'EXPN', qr/<b\@example\.net>: 252/], [$care, 'VRFY', qr/<c\@example\.net>: no answer in that: 502/], @end], json => sub {
 	is(join(' ', map { "$_->{address} $_->{state}" } @{$_[0]{smarthosts}[0]{recipients}}), 'b@example.net deliverable c@example.net deliverable', 'recipients');
 });
 checks('the sender of -f', flags => ['-f', 'other@example.com'], is => [[$good, 'sender', qr/<other\@example\.com>: as -f says/], [$good, 'MAIL', qr/<other\@example\.com>/]]);
@@ -156,8 +156,8 @@ checks('refused recipient', to => ['nobody@example.net', 'b@example.net'], rules
 	is(join(' ', map { "$_->{address} $_->{state}" } @{$_[0]{smarthosts}[0]{recipients}}), 'nobody@example.net refused b@example.net deliverable', 'recipients');
 });
 checks('greylisted', to => ['b@example.net'], rules => ['rcpt reply "450 4.2.0 Greylisted"'], exit => 75, is => [[$bad, 'RCPT', qr/450 4\.2\.0/, qr/second try/]]);
-checks('unreadable secret', host => {password => undef, 'password-file' => '/nonexistent/secret'}, exit => 78, is => [[$bad, 'secret', qr{/nonexistent/secret: No such file}, qr/check the name/],
-    [$good, 'EHLO', qr/within TLS/], [$bad, 'secret', qr{/nonexistent/secret}]]);
+checks('unreadable secret', host => {password => undef, 'password-file' => '/nonexistent/secret'}, exit => 78, is => [[$care, 'secret', qr{/nonexistent/secret: No such file}, qr/check the name/],
+    [$good, 'EHLO', qr/within TLS/], [$bad, 'secret', qr{/nonexistent/secret}, qr/check the name/]]);
 checks('no configuration', server => 0, conf => undef, env => {SENDMAIL_CONF => '/nonexistent/x'}, exit => 78, log => undef, is => [[$bad, 'configuration', qr{/nonexistent/x}, qr/Remedy/]]);
 checks('a configuration that is wrong', server => 0, conf => "frmo = \"x\"\n", exit => 78, log => undef, is => [[$bad, 'configuration', qr/line 1/, qr/Remedy/]]);
 checks('a recipient that is no address', to => ['a b@x'], exit => 64, is => [[$bad, 'recipient', qr/a b\@x/, qr/Remedy/], [$good, 'MAIL', qr/./]]);
@@ -179,6 +179,36 @@ checks('REQUIRETLS', flags => ['-O', 'requiretls=yes'], exit => 69, is => [[$bad
 
 checks('too many recipients at once', to => [map { "r$_\@example.net" } 1 .. 3], rules => ['rcpt#3- reply "452 4.5.3 Too many recipients"'], is => [[$good, 'RCPT', qr/r1/], [$good, 'RCPT', qr/r2/],
     [$care, 'RCPT', qr/r3.*452.*further transaction/], [$good, 'RCPT', qr/r3.*250/]]);
+
+for my $action ('reply "421 no" close', 'close', 'raw "xx\r\n"', 'stall') {
+	checks("VRFY decides nothing: $action", ext => '+VRFY,+EXPN', to => ['b@example.net'], rules => ["vrfy $action"], limit => 30, is => [[$good, 'RCPT', qr/250/], [$care, 'VRFY', qr/no answer in that/]]);
+}
+checks('a recipient outside ASCII', to => ["j\xc3\xb6rg\@example.net"], is => [[$good, 'RCPT', qr/250/]]);
+checks('a local recipient that leads nowhere, and a wrong password', to => ['dead'], top => {aliases => spew(scratch() . '/aliases', "dead: |/bin/true\n", 0644)}, exit => 67,
+    rules => ['auth reply "535 5.7.8 No"'], is => [[$bad, 'recipient', qr/dead/, qr/alias/], [$bad, 'AUTH', qr/535/]]);
+{
+	my $fifo = scratch() . '/fifo';
+	my $fed = fork // die "fork: $!";
+
+	POSIX::mkfifo($fifo, 0600);
+	if ($fed == 0) {
+		for (1 .. 3) {
+			open my $out, '>', $fifo or last;
+			print $out PASSWORD;
+			close $out;
+			select undef, undef, undef, 0.05;
+		}
+		POSIX::_exit(0);
+	}
+	checks('a password that comes once', host => {password => undef, 'password-file' => $fifo}, is => [[$good, 'secret', qr/from a pipe/], [$good, 'AUTH', qr/PLAIN/]]);
+	kill 'TERM', $fed;
+	waitpid $fed, 0;
+}
+{
+	my $count = scratch() . '/count';
+	checks('a command', host => {password => undef, 'password-command' => "echo x >> $count; echo '" . PASSWORD . "'"}, same => 0, is => [[$good, 'secret', qr/from a command/], [$good, 'AUTH', qr/PLAIN/]]);
+	is(-s $count, 4, 'which is run once each time');
+}
 
 # --- several smarthosts: each is gone to, and the status is that of the one that sending would have stopped at
 
@@ -205,6 +235,15 @@ several('a refused recipient, too', [['rcpt reply "550 5.1.1 No"'], []], 67, und
 several('a sender that is refused for now is not', [['mail reply "451 4.3.0 No"'], []], 0, 'host2', [$bad, 'MAIL', qr/451/], [$good, 'RCPT', qr/250/]);
 several('a recipient refused by the second alone', [[], ['rcpt reply "550 5.1.1 No"']], 0, 'host1', [$good, 'RCPT', qr/250/], [$bad, 'RCPT', qr/550/]);
 
+several('a sender that is refused for now by the last: the worst of all', [['auth reply "535 5.7.8 No"'], ['mail reply "451 4.3.0 No"']], 77, undef, [$bad, 'AUTH', qr/535/], [$bad, 'MAIL', qr/451/]);
+{
+	my @servers = (smarthost(rules => ['banner stall']), smarthost());
+	my $conf = conf({log => '@LOG@', timeout => '2s', domain => 'example.com'}, section($servers[0], title => 'one'), section($servers[1], title => 'two'));
+
+	checks('the first has used up the time', server => $servers[1], conf => $conf, exit => 75, to => ['b@example.net'], violations => undef, is => [[$bad, 'banner', qr/deadline/]]);
+	$_->stop for @servers;
+}
+
 # --- queue, log, transcript
 
 {
@@ -221,16 +260,23 @@ several('a recipient refused by the second alone', [[], ['rcpt reply "550 5.1.1 
 	(my $old = $file) =~ s{[0-9a-f]{10}([0-9a-f]{16})\z}{sprintf '%010x%s', time - 3 * 86400, $1}e;
 	rename $file, $old;
 	checks('one that waits for days', top => {queue => "$dir/queue"}, is => [[$care, 'queue', qr{1 message, which waits for 3 days; mailq}]], same => 0);
+	checks('one that is full', top => {queue => "$dir/queue", 'queue-max-messages' => 1}, is => [[$care, 'queue', qr/full by its configuration/, qr/raise the bound/], [$care, 'queue', qr/1 message/]], same => 0);
+	my $lost = checks('a refused recipient is kept by no queue', top => {queue => "$dir/queue"}, to => ['b@example.net'], rules => ['rcpt reply "550 5.1.1 No"'], exit => 67, same => 0,
+	    is => [[$bad, 'result', qr/exit status 67\z/]]);
 	checks('no queue where there should be one', top => {queue => "$dir/none"}, is => [[$care, 'queue', qr{\Q$dir\E/none.*No such file}, qr/Remedy/]], same => 0);
 	checks('no log', top => {log => "$dir/none/log"}, log => undef, is => [[$care, 'log', qr{cannot write the log .*No such file}]], same => 0);
 	checks('a transcript', top => {transcript => "$dir/transcript"}, is => [[$good, 'transcript', qr{transcript}]], same => 0);
 	like(E2E::slurp("$dir/transcript"), qr/S: 220 /, 'which is written');
-	checks('a transcript that cannot be', top => {transcript => "$dir/none/transcript"}, is => [[$care, 'transcript', qr{cannot be written}]], same => 0);
+	checks('a transcript that cannot be', top => {transcript => "$dir/none/transcript"}, is => [[$good, 'log', qr{log}], [$care, 'transcript', qr{cannot write the transcript .*No such file}, qr/Remedy/]], same => 0);
 }
 
 # --- flags, terminals
 
 check 'with -t it is refused', argv => ['--check', '-t'], exit => 64, sent => 0, err => qr/takes no message/;
+for my $flag (qw(-bm -bs -bv -bp -bi)) {
+	check "with $flag it is refused", argv => ['--check', $flag, 'b@example.net'], stdin => {data => MESSAGE, hold => 1}, exit => 64, sent => 0, err => qr/first flag/;
+}
+check 'a refused flag behind it waits for nobody', argv => ['--check', '--foo'], stdin => {data => '', hold => 1}, exit => 64, sent => 0, err => qr/--foo/, limit => 20;
 check 'not behind another flag', argv => ['-i', '--check'], exit => 64, sent => 0, err => qr/first argument/;
 check 'what cannot be told', argv => ['--check'], stdin => '', sent => 0, exit => 74, setup => sub { open STDOUT, '>', '/dev/full' }, err => qr/\A\z/, log => undef;
 

@@ -12,9 +12,11 @@ sub explains
 explains([550, '5.7.30'], qr/^550  .*RFC 5321.*^5\.7\.30  .*Exchange Online.*Remedy: .*OAuth.*^5\.7\.30  .*REQUIRETLS.*\(RFC\s+8689\)/ms);
 explains(['RCPT'], qr/\ARCPT  .*RFC 5321.*Syntax: RCPT TO:<.*Example: RCPT TO:</s);
 explains([75], qr/\A75 EX_TEMPFAIL  Worth trying again.*Remedy: /s);
-explains(['550 5.1.1 <b@example.net>: Recipient address rejected'], qr/to RCPT \(67\).*no such\s+recipient/s);
+explains(['550 5.1.1 <b@example.net>: Recipient address rejected'], qr/To RCPT \(exit status 67\).*no\s+such\s+recipient/s);
 explains(['-t'], qr/\A-t  /);
 explains(['--check'], qr/\A--check/);
+explains(['550 5.1.1', '535 5.7.8', '-f'], qr/^550  .*^5\.1\.1  .*As an answer.*^535  .*^5\.7\.8  .*As an answer.*^-f sender/ms);
+explains([550, '-Z'], qr/\A550/, exit => 64, err => [qr/"-Z"/]);
 explains([], qr/^Commands of SMTP\nEHLO .*^Reply codes\n211 .*^Enhanced status codes.*\nX\.0\.0 .*^Exit statuses\n.*^Flags\n-t /ms);
 explains(['nonsense'], qr/\A\z/, exit => 64, err => [qr/cannot explain "nonsense".*Remedy: sendmail --explain/]);
 explains(["\e[2J\xff"], qr/\A\z/, exit => 64, err => [qr/cannot explain "\\033\[2J\\377/]);

@@ -405,10 +405,11 @@ static void
 echoed_secrets(void **state)
 {
 	static const char whole[] = "\0" USER "\0" PASSWORD;
-	char base64[200], text[7][600];
+	char base64[200], coded[200], text[8][600];
 
 	(void)state;
 	(void)EVP_EncodeBlock((unsigned char *)base64, (const unsigned char *)whole, (int)sizeof(whole) - 1);
+	(void)EVP_EncodeBlock((unsigned char *)coded, (const unsigned char *)PASSWORD, (int)sizeof(PASSWORD) - 1);
 	(void)snprintf(text[0], 600, "535 5.7.8 no such user with " PASSWORD " here");
 	(void)snprintf(text[1], 600, "535 5.7.8 cannot decode AUTH PLAIN %s", base64);
 	(void)snprintf(text[2], 600, "535 5.7.8 cannot decode AUTH PLAIN %.40s...", base64);
@@ -416,15 +417,17 @@ echoed_secrets(void **state)
 	(void)snprintf(text[4], 600, "what about AUTH PLAIN %s?", base64);
 	(void)snprintf(text[5], 600, "235 hello " PASSWORD "!");
 	(void)snprintf(text[6], 600, "535-5.7.8 no s3cret,\r\n535 5.7.8 of \"words\" \303\274 here");
-	for (size_t i = 0; i < 7; i++) {
+	(void)snprintf(text[7], 600, "535 5.7.8 bad password %s", coded);
+	for (size_t i = 0; i < 8; i++) {
 		struct attempt *a = new_attempt("PLAIN");
 
 		a->peer.auth[0] = text[i];
 		sign_in(a);
-		assert_int_equal(a->o.status, i < 4 || i == 6 ? EX_NOPERM : i == 4 ? EX_PROTOCOL : 0);
+		assert_int_equal(a->o.status, i < 4 || i >= 6 ? EX_NOPERM : i == 4 ? EX_PROTOCOL : 0);
 		assert_hidden(a, PASSWORD, sizeof(PASSWORD) - 1);
 		assert_hidden(a, whole, sizeof(whole) - 1);
-		if (i < 4)
+		assert_null(strstr(a->o.why, coded));
+		if (i < 4 || i == 7)
 			assert_non_null(strstr(a->o.why, "***"));
 		free_attempt(a);
 	}

@@ -486,7 +486,7 @@ test_each_address_is_tried(void **state)
 	fill_queue(port, fillers);
 	before = open_descriptors();
 	resolver.addresses = "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4";
-	assert_int_equal(dial(&d, "many.test", port, DIAL_EACH, clock_now() + 3600, &none, &o), 0);
+	assert_int_equal(dial(&d, "many.test", port, DIAL_EACH(60000), clock_now() + 3600, &none, &o), 0);
 	assert_string_equal(d.address, "127.0.0.2");
 	assert_int_equal(d.attempts, 4);
 	assert_string_equal(d.attempt[0].address, "127.0.0.1");

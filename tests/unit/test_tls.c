@@ -107,11 +107,11 @@ test_hostile_names_are_bounded(void **state)
 	static const struct cert_spec spec = {.cn = "x"};
 	static char huge[4000];
 	static const struct { const char *name; size_t len; int copies; const char *words; } cases[] = {
-		{HOST "\0.evil.example", sizeof(HOST) + 13, 1, "certificate is for " HOST ", not for " HOST},
-		{"evil\r\nname", 10, 1, "certificate is for evil\r\nname, not for " HOST},
+		{HOST "\0.evil.example", sizeof(HOST) + 13, 1, "certificate is for " HOST "\\0.evil.example, not for " HOST},
+		{"evil\r\nname", 10, 1, "certificate is for evil\\r\\nname, not for " HOST},
 		{"", 0, 1, "certificate is for no host by a subject alternative name (it is CN=x), not for " HOST},
 		{"a.example", 9, 1000, "a.example, a.example, a...., not for " HOST},
-		{huge, sizeof(huge), 10, "aaa,..., not for " HOST},
+		{huge, sizeof(huge), 10, "aaa...,..., not for " HOST},
 	};
 
 	(void)state;
