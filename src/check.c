@@ -16,7 +16,6 @@
 #include "check_tell.h"
 #include "json.h"
 #include "log.h"
-#include "mail/address.h"
 #include "outgoing.h"
 #include "queue/spool.h"
 #include "report.h"
@@ -74,7 +73,7 @@ check_config(struct check *c)
 
 	if (c->setup->trouble->status != 0) {
 		c->stop = *c->setup->trouble;
-		tell_failure(&c->tell, MARK_BAD, -1, "configuration", &c->stop);
+		tell_failure(&c->tell, MARK_BAD, -1, c->stop.stage == STAGE_USAGE ? "flags" : "configuration", &c->stop);
 		return;
 	}
 	buf_printf(&b, "%s, read as %s", path != NULL ? path : "the environment", user_name(number, sizeof(number)));
@@ -135,28 +134,33 @@ check_envelope(struct check *c, const struct aliases *a)
 {
 	const struct options *opt = c->setup->options;
 	struct envelope_source src;
+	struct message none = {0};
 	struct outcome o = {0};
-	size_t first;
 
 	outgoing_source(&src, c->config, c->setup->host, a);
 	src.sender = opt->sender;
 	src.complain = complain;
 	src.complain_arg = c;
 	c->result->envelope = c->envelope;
-	c->sender = envelope_begin(c->envelope, &src, &o) == 0;
+	src.argument = opt->recipient;
+	src.arguments = opt->recipients;
+	if (opt->recipients > 0)
+		c->sender = envelope_make(c->envelope, &src, &none, &o) == 0;
+	else
+		c->sender = envelope_begin(c->envelope, &src, &o) == 0;
 	if (!c->sender) {
-		stop(c, "sender", &o);
+		stop(c, o.stage == STAGE_USAGE && c->envelope->sender != NULL ? "recipient" : "sender", &o);
+		c->sender = c->envelope->sender != NULL;
+	}
+	if (c->envelope->sender == NULL) {
 		c->result->envelope = NULL;
 		return;
 	}
 	c->envelope->requiretls = opt->requiretls || c->config->requiretls;
+	c->envelope->notify = opt->notify;
+	c->envelope->ret = opt->ret;
+	c->envelope->envid = opt->envid;
 	tell(&c->tell, MARK_GOOD, -1, "sender", "<%s>: %s", c->envelope->sender, sender_words(c));
-	for (size_t i = 0; i < opt->recipients; i++)
-		if (envelope_add(c->envelope, &src, opt->recipient[i], &first, &o) == -1)
-			stop(c, "recipient", &o);
-	c->envelope->utf8 = address_is_utf8(c->envelope->sender);
-	for (size_t i = 0; i < c->envelope->count; i++)
-		c->envelope->utf8 = c->envelope->utf8 || address_is_utf8(c->envelope->rcpt[i].path);
 	for (size_t i = 0; i < c->envelope->count; i++)
 		if (c->envelope->rcpt[i].state == RCPT_FAILED)
 			tell_failure(&c->tell, MARK_BAD, -1, "recipient", c->envelope->rcpt[i].fate);
@@ -172,7 +176,7 @@ goes_on(struct check *c, const struct smarthost_check *one, const struct outcome
 		c->through = i;
 		return false;
 	}
-	if (one->opened && !((o->stage == STAGE_EHLO || o->stage == STAGE_MAIL) && outcome_temporary(o))) {
+	if (one->opened && (one->committed || !((o->stage == STAGE_EHLO || o->stage == STAGE_MAIL) && outcome_temporary(o)))) {
 		c->result->outcome = *o;
 		return false;
 	}
@@ -202,6 +206,17 @@ check_beside(struct check *c, struct smarthost_check *one, const bool *bad, stru
 	free(fates);
 }
 
+/* What only one smarthost could not take the next one may (submit.c). */
+static void
+forget_unfit(struct check *c, const bool *bad)
+{
+	struct envelope *e = c->envelope;
+
+	for (size_t i = 0; i < e->count; i++)
+		if (!bad[i] && e->rcpt[i].state == RCPT_FAILED)
+			envelope_revive(e, i, RCPT_PENDING);
+}
+
 static void
 check_smarthosts(struct check *c)
 {
@@ -210,6 +225,7 @@ check_smarthosts(struct check *c)
 	size_t n = config->smarthosts;
 	bool deciding = c->stop.status == 0 && (c->setup->options->recipients == 0 || envelope_count(c->envelope, RCPT_PENDING) > 0);	/* else nobody would be asked */
 	msec whole = 1000 * (msec)config->timeout, deadline = clock_now() + whole;
+	struct result beside = {0};
 	struct smarthost_check one = {.config = config, .tell = &c->tell, .envelope = c->sender ? c->envelope : NULL, .result = c->result, .trace = c->setup->trace};
 
 	for (size_t i = 0; i < c->envelope->count; i++)
@@ -221,6 +237,9 @@ check_smarthosts(struct check *c)
 		one.smarthost = &config->smarthost[i];
 		one.facts = &c->facts[i];
 		one.fates = deciding;
+		one.result = deciding ? c->result : &beside;
+		one.committed = false;
+		one.beside = 0;
 		one.last = i + 1 == n;
 		one.deadline = deciding ? deadline : clock_now() + whole;
 		one.open_by = deciding ? clock_share(deadline, n - i) : one.deadline;
@@ -229,6 +248,9 @@ check_smarthosts(struct check *c)
 		else
 			check_beside(c, &one, bad, &o);
 		deciding = deciding && goes_on(c, &one, &o, i);
+		deadline += one.beside;
+		if (deciding)
+			forget_unfit(c, bad);
 		json_item(&c->smarthosts);
 		facts_write(&c->facts[i], &config->smarthost[i], &o, &c->smarthosts);
 	}
@@ -374,7 +396,7 @@ conclude(struct check *c)
 {
 	const struct result *r = c->result;
 	const struct smarthost *host = c->through < c->config->smarthosts ? &c->config->smarthost[c->through] : NULL;
-	const char *kept = would_be_kept(c) ? "; what fails for a reason that passes is kept in the queue, with status 0" : "";
+	const char *kept = would_be_kept(c) ? "; what may go well later would be kept in the queue" : "";
 
 	c->tell.smarthost = NULL;
 	if (r->status == 0 && host != NULL)

@@ -28,7 +28,8 @@ struct sight {
 	struct facts *facts;
 	struct client *client;
 	msec since;		/* when the last step ended */
-	bool looked_up;		/* the addresses of this connection have been told */
+	bool *unfit;		/* recipients that the smarthost could never take */
+	msec since_lookups;	/* when what decides nothing began; 0: it did not */
 };
 
 /* Milliseconds since the last step. */
@@ -347,19 +348,40 @@ see_verdict(struct sight *s, size_t i, struct outcome *o)
 	r->state = RCPT_PENDING;	/* it was only asked */
 }
 
-/* A further transaction, as in sending, where this one takes no more recipients. */
+static int
+see_mail(struct sight *s, struct outcome *o)
+{
+	struct client *c = s->client;
+	struct envelope *e = s->check->envelope;
+	char words[FACT_MAX];
+
+	if (client_mail(c, e, 0, false, o) == -1) {
+		tell_failure(s->tell, MARK_BAD, lap(s), "MAIL", o);
+		return -1;
+	}
+	reply_words(&c->reply, words, sizeof(words));
+	tell(s->tell, MARK_GOOD, lap(s), "MAIL", "<%s>: %s", e->sender, words);
+	return 0;
+}
+
+/*
+ * A further transaction, as in sending, where this one takes no more recipients; between them there would be the message, here it is RSET, of which nothing depends. 0: go on; 1: the rest
+ * cannot be asked; -1: o.
+ */
 static int
 begin_again(struct sight *s, size_t i, struct outcome *o)
 {
 	struct envelope *e = s->check->envelope;
+	struct outcome reset;
 
 	tell(s->tell, MARK_CARE, lap(s), "RCPT", "<%s>: %s; the rest goes in a further transaction", e->rcpt[i].path, o->why);
 	envelope_revive(e, i, RCPT_PENDING);
-	if (client_reset(s->client, o) == -1 || client_mail(s->client, e, 0, false, o) == -1) {
-		tell_failure(s->tell, MARK_BAD, lap(s), "MAIL", o);
-		return -1;
+	*o = (struct outcome){0};
+	if (client_reset(s->client, &reset) == -1) {
+		tell_failure(s->tell, MARK_CARE, lap(s), "RSET", &reset);
+		return 1;
 	}
-	return client_rcpt(s->client, e, i, o);
+	return see_mail(s, o);
 }
 
 /* -1: o is for all that are left. */
@@ -373,14 +395,15 @@ see_recipients(struct sight *s, struct outcome *o)
 		struct recipient *r = &e->rcpt[i];
 		int status;
 
-		if (r->state == RCPT_FAILED)
+		if (r->state == RCPT_FAILED || s->unfit[i])
 			continue;
 		status = client_rcpt(s->client, e, i, o);
 		if (status == -1 && taken > 0 && r->state == RCPT_FAILED && o->code != 0 && judge_enough(&s->client->reply)) {
 			status = begin_again(s, i, o);
+			if (status != 0)
+				return status == 1 ? 0 : -1;
 			taken = 0;
-			if (status == -1 && o->stage != STAGE_RCPT)
-				return -1;
+			status = client_rcpt(s->client, e, i, o);
 		}
 		if (status == -1 && r->state != RCPT_FAILED) {	/* the connection has failed */
 			tell_failure(s->tell, MARK_BAD, lap(s), "RCPT", o);
@@ -430,21 +453,47 @@ see_lookups(struct sight *s)
 				return;
 }
 
+/* What it could never take: told, before anything is said. */
+static void
+see_unfit(struct sight *s, const bool *before)
+{
+	struct envelope *e = s->check->envelope;
+
+	for (size_t i = 0; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_FAILED && !before[i]) {
+			struct outcome fate = *e->rcpt[i].fate;
+
+			see_verdict(s, i, &fate);
+			s->unfit[i] = true;
+		}
+}
+
 static int
 see_envelope(struct sight *s, struct outcome *o)
 {
-	struct client *c = s->client;
 	struct envelope *e = s->check->envelope;
-	char words[FACT_MAX];
+	bool *before = mem_alloc((e->count + 1) * sizeof(*before));
+	size_t left = 0;
+	int r;
 
-	if (client_mail(c, e, 0, false, o) == -1) {
+	s->unfit = mem_alloc((e->count + 1) * sizeof(*s->unfit));
+	for (size_t i = 0; i < e->count; i++)
+		before[i] = e->rcpt[i].state == RCPT_FAILED;
+	r = client_check(s->client, e, o);
+	if (r == -1)
 		tell_failure(s->tell, MARK_BAD, lap(s), "MAIL", o);
+	else
+		see_unfit(s, before);
+	for (size_t i = 0; i < e->count; i++)
+		left += e->rcpt[i].state == RCPT_PENDING && !s->unfit[i];
+	if (r == 0 && (e->count == 0 || left > 0))	/* else there is nobody to say MAIL for */
+		r = see_mail(s, o) == 0 ? see_recipients(s, o) : -1;
+	s->check->committed = s->client->committed;
+	free(before);
+	free(s->unfit);
+	if (r == -1)
 		return -1;
-	}
-	reply_words(&c->reply, words, sizeof(words));
-	tell(s->tell, MARK_GOOD, lap(s), "MAIL", "<%s>: %s", e->sender, words);
-	if (see_recipients(s, o) == -1)
-		return -1;
+	s->since_lookups = clock_now();
 	see_lookups(s);
 	return 0;
 }
@@ -458,6 +507,8 @@ leave(struct sight *s)
 	struct outcome o;
 
 	c->stream.deadline = clock_now() + LEAVE_TIME;
+	if (s->since_lookups == 0)
+		s->since_lookups = clock_now();
 	for (size_t i = 0; i < 2 && client_usable(c); i++) {
 		if (client_ask(c, verbs[i], &o) == -1) {
 			tell_failure(s->tell, MARK_CARE, lap(s), verbs[i], &o);
@@ -507,6 +558,7 @@ check_smarthost(struct smarthost_check *check, struct outcome *o)
 			(void)see_envelope(&s, o);
 		submit_note(check->result, s.client);
 		leave(&s);
+		check->beside = s.since_lookups > 0 ? clock_now() - s.since_lookups : 0;
 	} else
 		submit_note(check->result, s.client);
 	s.tell->smarthost = NULL;

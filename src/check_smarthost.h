@@ -37,6 +37,8 @@ struct smarthost_check {
 	msec open_by;			/* when it has to be signed in to */
 	msec deadline;			/* of all of it */
 	bool opened;			/* after the check: it was */
+	bool committed;			/* it has given a verdict on a recipient: sending would try no other */
+	msec beside;			/* milliseconds that went into what sending would not do */
 	bool fates;			/* what becomes of a recipient is its fate; else it is told, and the recipient is as before */
 };
 

@@ -24,6 +24,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_SECRET_MISSING] = {"", "set password, password-file, password-env or password-command of the smarthost"},
 	[CAUSE_SECRET_UNREADABLE] = {"the user who sends mail may not read it, or its name is wrong",
 	    "check the name and the rights of the file"},
+	[CAUSE_SECRET_LATE] = {"nobody writes to the pipe that it comes from", "start what fills the pipe, or name a file"},
 	[CAUSE_SECRET_COMMAND] = {"", "run the command by hand as the same user: it has to print the secret and exit 0"},
 	[CAUSE_OUTPUT] = {"whoever reads the output has gone away or stands still, or the disk is full", "see where the output goes"},
 	[CAUSE_INPUT] = {"the caller has closed it, or has given a directory", "give the message on standard input"},

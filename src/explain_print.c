@@ -118,9 +118,12 @@ add_stages(struct buf *b, const struct asked *a)
 	for (size_t i = 0; i < STAGES; i++) {
 		buf_reset(&line);
 		for (size_t k = i; k < STAGES; k++)
-			if (e[k] == e[i] && !told[k]) {
-				buf_printf(&line, "%s%s (%s%d)", line.len > 0 ? ", " : "", stages[k].name, line.len > 0 ? "" : "exit status ",
-				    outcome_status(stages[k].stage, o.code, o.enhanced));
+			if (!told[k] && strcmp(e[k]->cause, e[i]->cause) == 0 && strcmp(e[k]->remedy, e[i]->remedy) == 0) {
+				buf_printf(&line, "%s%s (%s", line.len > 0 ? ", " : "", stages[k].name, line.len > 0 ? "" : "exit status ");
+				if (o.code == 530 && stages[k].stage == STAGE_MAIL)
+					buf_puts(&line, "76 where it wants TLS, else 77)");
+				else
+					buf_printf(&line, "%d)", outcome_status(stages[k].stage, o.code, o.enhanced));
 				told[k] = true;
 			}
 		if (line.len == 0)
@@ -331,7 +334,7 @@ add_word(struct buf *b, struct asked *a, const char *word, bool first)
 		add_enhanced(b, a->enhanced);
 		return true;
 	}
-	if (first && word[0] == '-') {
+	if (first && word[0] == '-' && word[1] != '\0') {
 		end_reply(b, a);
 		return add_flag(b, word);
 	}
@@ -397,7 +400,7 @@ explain_topics(struct buf *out, char *const *topic, size_t topics, struct buf *u
 		const char *text = topic[i];
 
 		for (bool first = true; next_word(&text, word, sizeof(word)); first = false)
-			if (!add_word(out, &a, word, first) && unknown->len == 0)
+			if (!add_word(out, &a, word, first && a.words.len == 0) && unknown->len == 0)
 				buf_puts(unknown, word);
 	}
 	end_reply(out, &a);

@@ -49,7 +49,7 @@ const struct explain_command explain_commands[] = {
 	    "VRFY user@example.net", "RFC 5321 section 4.1.1.6", "not answered for good (252): RCPT asks the smarthost"},
 	{"EXPN", "EXPN name", "Asks who is on a mailing list. 250 with a line for each; 252 or 502 not told, as nearly everywhere; 550 no such list",
 	    "EXPN staff", "RFC 5321 section 4.1.1.7", "not available (502)"},
-	{"HELP", "HELP [command]", "Explains the commands, or one of them. 214, or 211; 502 not available; 504 not that command", "HELP RCPT", "RFC 5321 section 4.1.1.8", "explains extensions, reply codes and exit statuses as well"},
+	{"HELP", "HELP [command]", "Explains the commands, or one of them. 214, or 211; 502 not available", "HELP RCPT", "RFC 5321 section 4.1.1.8", "explains extensions, reply codes and exit statuses as well"},
 	{"QUIT", "QUIT", "Ends the session. 221, and the connection is closed", "QUIT", "RFC 5321 section 4.1.1.10", "a message that is begun and not ended is given up"},
 	{"STARTTLS", "STARTTLS", "Begins TLS on this connection, after EHLO and before sign-in; EHLO comes again behind it. "
 	    "220, then the handshake; 454 not now; 501 malformed",

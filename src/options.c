@@ -42,7 +42,11 @@ usage(struct outcome *o, enum cause cause, const char *why, const char *flag, co
 static int
 take_body_mode(struct options *opt, const char *value, struct outcome *o)
 {
-	if (opt->fixed)
+	bool daemon = strcmp(value, "d") == 0 || strcmp(value, "D") == 0;
+
+	if (opt->fixed && strcmp(value, "s") == 0)
+		opt->mode = MODE_SERVE;		/* its caller waits for an answer */
+	if (opt->fixed && !daemon)
 		return usage(o, CAUSE_USAGE, "it does not go with the first flag", "-b", value);
 	switch (strlen(value) == 1 ? *value : '\0') {
 	case 'm':
@@ -358,6 +362,7 @@ mode_behind(const struct options *opt, int argc, char **argv, int i)
 	struct options rest = *opt;
 	struct outcome ignored;
 
+	rest.fixed = false;
 	for (i++; i < argc && argv[i][0] == '-' && argv[i][1] != '\0' && strcmp(argv[i], "--") != 0; i++)
 		if (argv[i][1] != '-')
 			(void)take_cluster(&rest, argc, argv, &i, &ignored);

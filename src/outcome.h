@@ -35,6 +35,7 @@ enum cause {
 	CAUSE_CONFIG_FLAG,		/* -C names a file that it may not */
 	CAUSE_SECRET_MISSING,
 	CAUSE_SECRET_UNREADABLE,
+	CAUSE_SECRET_LATE,		/* nobody has filled the pipe that it comes from */
 	CAUSE_SECRET_COMMAND,		/* the command that prints the secret failed */
 	CAUSE_OUTPUT,			/* standard output does not take it */
 	CAUSE_INPUT,			/* standard input closed or unreadable */

@@ -511,8 +511,8 @@ run(int argc, char **argv, const struct process *p)
 	d->keeper = (struct keeper){.config = &d->config, .options = &d->opt, .aliases = &d->aliases, .host = d->host, .trace = &d->trace};
 	if (o->status == 0 && d->opt.mode == MODE_RUN)
 		status = run_queue(d, &config);
-	else if (o->status == 0 && d->opt.mode == MODE_CHECK)
-		status = check(d, &config);
+	else if (d->opt.mode == MODE_CHECK && (o->status == 0 || d->opt.json))
+		status = check(d, o->status != 0 ? o : &config);	/* whoever reads JSON gets it */
 	else if (o->status == 0 && d->opt.mode > MODE_VERIFY)
 		status = other_mode(d, &config);
 	else

@@ -59,7 +59,7 @@ secret_is_fleeting(const struct secret_source *src)
 	if (src->kind != SECRET_FILE)
 		return src->kind == SECRET_COMMAND;
 	path = full_name(src->value);
-	regular = stat(path, &st) == -1 || S_ISREG(st.st_mode);
+	regular = stat(path, &st) == -1 || !S_ISFIFO(st.st_mode);
 	free(path);
 	return !regular;
 }
@@ -94,7 +94,7 @@ from_file(struct buf *out, const char *name, const char *what, msec deadline, st
 			break;
 	}
 	if (fd == -1 || n == -1)
-		r = outcome_set(o, left > 0 ? EX_CONFIG : EX_TEMPFAIL, STAGE_SECRET, CAUSE_SECRET_UNREADABLE,
+		r = outcome_set(o, left > 0 ? EX_CONFIG : EX_TEMPFAIL, STAGE_SECRET, left > 0 ? CAUSE_SECRET_UNREADABLE : CAUSE_SECRET_LATE,
 		    left > 0 ? strerror(errno) : "nothing came before the deadline",
 		    "cannot read the %s from %s", what, path);
 	else

@@ -125,6 +125,24 @@ note_trouble(struct submission *s, const struct result *r, size_t i, bool reused
 		*down = *o;
 }
 
+/* What only this smarthost could not take another one may. */
+static void
+revive(struct envelope *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_FAILED && e->rcpt[i].fate != NULL && e->rcpt[i].fate->cause == CAUSE_NEEDS_SMTPUTF8)
+			envelope_revive(e, i, RCPT_PENDING);
+}
+
+/*
+ * The last one has its share of the blame, too, where it has said no for now and nothing more: another would be tried. Not where somebody has got the message, or may have.
+ */
+static bool
+shares_blame(const struct submission *s, const struct envelope *e, const struct outcome *o)
+{
+	return o->stage == STAGE_MAIL && o->code != 0 && outcome_temporary(o) && !s->client->uncertain && envelope_count(e, RCPT_DONE) == 0;
+}
+
 /* One smarthost. 0: done; -1: o, and *next tells whether another one may be tried. */
 static int
 try(struct submission *s, struct result *r, size_t i, size_t left, struct envelope *e, struct message *m, msec deadline, struct outcome *o, bool *next)
@@ -177,10 +195,11 @@ submission_send(struct submission *s, struct result *r, struct envelope *e, stru
 
 		o = (struct outcome){0};
 		status = try(s, r, i, c->smarthosts - k, e, m, deadline, &o, &next);
-		/* the last one has its share of the blame, too, where it has said no for now: another would be tried */
-		next = next || (status == -1 && k + 1 == c->smarthosts && o.stage <= STAGE_MAIL && outcome_temporary(&o));
+		next = next || (status == -1 && k + 1 == c->smarthosts && shares_blame(s, e, &o));
 		if (status == -1 && next)
 			submit_give_up(r, &o);
+		if (status == -1 && next && k + 1 < c->smarthosts)
+			revive(e);
 	}
 	r->envelope = e;
 	r->size = message_size(m);

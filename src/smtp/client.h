@@ -101,6 +101,9 @@ int client_send(struct client *c, struct envelope *e, struct message *m, struct 
 int client_mail(struct client *c, struct envelope *e, uint64_t size, bool eight_bit, struct outcome *o);
 int client_rcpt(struct client *c, struct envelope *e, size_t i, struct outcome *o);
 
+/* What must hold before MAIL, of the envelope alone: REQUIRETLS, SMTPUTF8. A recipient that cannot be taken is RCPT_FAILED. -1: o, the envelope cannot be taken at all. */
+int client_check(struct client *c, struct envelope *e, struct outcome *o);
+
 /* Makes m fit for what this smarthost offers, converted if it must be; *eight_bit: it takes BODY=8BITMIME at MAIL. -1: it cannot be (65). */
 int client_fit(struct client *c, struct envelope *e, struct message *m, bool *eight_bit, struct outcome *o);
 

@@ -84,7 +84,8 @@ command_help(struct buf *b, enum verb verb)
 	}
 	buf_puts(b, "Commands:");
 	for (int v = VERB_UNKNOWN + 1; v < VERB_STARTTLS; v++)
-		buf_printf(b, " %s", verbs[v]);
+		if (v != VERB_EXPN)	/* which is not there */
+			buf_printf(b, " %s", verbs[v]);
 	buf_puts(b, "\nA message goes like this, each line answered before the next:\n  HELO localhost\n  MAIL FROM:<you@example.com>\n"
 	    "  RCPT TO:<friend@example.net>\n  DATA\n  Subject: hello\n\n  text\n  .\n  QUIT\nHELP and a command, or a reply code, explains it.\n");
 }

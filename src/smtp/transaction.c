@@ -329,6 +329,8 @@ drain(struct transaction *t, size_t rcpts, enum ending ending)
 		heard = hear(t, STAGE_RCPT, "RCPT") == 0 && t->c->reply.code / 100 != 2;
 	if (heard && ending != END_NONE)
 		heard = hear(t, STAGE_DATA, "DATA") == 0;
+	if (heard && ending == END_MESSAGE && t->c->reply.code >= 400)
+		t->c->uncertain = false;	/* refused like all before it */
 	if (heard && ending == END_DATA && t->c->reply.code / 100 == 3) {
 		put(t, ".", 1);
 		(void)stream_flush(s);
@@ -595,6 +597,17 @@ client_send(struct client *c, struct envelope *e, struct message *m, struct outc
 			return outcome_set(o, EX_SOFTWARE, STAGE_RCPT, CAUSE_BUG, "no recipient was decided", "a transaction came to nothing");
 	}
 	return 0;
+}
+
+int
+client_check(struct client *c, struct envelope *e, struct outcome *o)
+{
+	struct transaction t = {.c = c, .e = e, .o = o};
+
+	*o = (struct outcome){0};
+	if (lacks(&t) && client_ask_again(c, o) == -1)
+		return -1;
+	return check_requiretls(&t) == -1 ? -1 : check_utf8(&t);
 }
 
 int

@@ -210,6 +210,12 @@ checks('a local recipient that leads nowhere, and a wrong password', to => ['dea
 	is(-s $count, 4, 'which is run once each time');
 }
 
+checks('a list in one argument', to => ['b@example.net, c@example.net', '', 'd@example.net'], is => [[$good, 'RCPT', qr/<b/], [$good, 'RCPT', qr/<c/], [$good, 'RCPT', qr/<d/]]);
+checks('a recipient that it could never take', to => ["j\xc3\xb6rg\@example.net"], ext => '-SMTPUTF8', rules => ['mail reply "451 4.3.0 No"'], exit => 65, is => [[$bad, 'RCPT', qr/SMTPUTF8/, qr/xn--/], [$good, 'RSET', qr/250/]]);
+checks('the further transaction is refused', to => [map { "r$_\@example.net" } 1 .. 3], rules => ['rcpt#2- reply "452 4.5.3 Too many recipients"', 'mail##2 reply "451 4.3.0 No"'], exit => 75, is => [[$bad, 'MAIL', qr/451/]]);
+checks('RSET is refused', to => [map { "r$_\@example.net" } 1 .. 3], rules => ['rcpt#2- reply "452 4.5.3 Too many recipients"', 'rset reply "500 no"'], is => [[$care, 'RSET', qr/500/]]);
+checks('a directory as password', host => {password => undef, 'password-file' => '/tmp'}, exit => 78, is => [[$care, 'secret', qr{/tmp}, qr/Remedy/], [$bad, 'secret', qr{/tmp}]]);
+
 # --- several smarthosts: each is gone to, and the status is that of the one that sending would have stopped at
 
 sub several
@@ -236,6 +242,24 @@ several('a sender that is refused for now is not', [['mail reply "451 4.3.0 No"'
 several('a recipient refused by the second alone', [[], ['rcpt reply "550 5.1.1 No"']], 0, 'host1', [$good, 'RCPT', qr/250/], [$bad, 'RCPT', qr/550/]);
 
 several('a sender that is refused for now by the last: the worst of all', [['auth reply "535 5.7.8 No"'], ['mail reply "451 4.3.0 No"']], 77, undef, [$bad, 'AUTH', qr/535/], [$bad, 'MAIL', qr/451/]);
+{
+	my @servers = (smarthost(ext => '-SMTPUTF8', rules => ['mail reply "451 4.3.0 No"']), smarthost());
+	my $conf = conf({log => '@LOG@', timeout => '20s', domain => 'example.com', hostname => 'client.example.com'}, section($servers[0], title => 'one'), section($servers[1], title => 'two'));
+
+	checks('what the first could never take goes to the second', server => $servers[1], conf => $conf, to => ["j\xc3\xb6rg\@example.net", 'b@example.net'], violations => undef,
+	    is => [[$bad, 'RCPT', qr/SMTPUTF8/], [$bad, 'MAIL', qr/451/], [$good, 'RCPT', qr/250/], [$good, 'result', qr/through two/]]);
+	$_->stop for @servers;
+}
+{
+	my @servers = (smarthost(rules => ['auth reply "535 5.7.8 No"']), smarthost(rules => ['rcpt#2- reply "452 4.5.3 Too many"', 'mail##2 reply "451 4.3.0 No"']));
+	my $conf = conf({log => '@LOG@', timeout => '20s', domain => 'example.com', hostname => 'client.example.com'}, section($servers[0], title => 'one'), section($servers[1], title => 'two'));
+
+	checks('who has got it keeps the others from another verdict', server => $servers[1], conf => $conf, to => [qw(b@example.net c@example.net)], violations => undef, exit => 75, sent => undef,
+	    is => [[$bad, 'AUTH', qr/535/], [$bad, 'MAIL', qr/451/]]);
+	$_->stop for @servers;
+}
+several('nothing waits for the end of the dialogue', [['mail reply "451 4.3.0 No"', 'rset stall'], []], 0, 'host2', [$bad, 'MAIL', qr/451/]);
+several('a partial success is no failure of another smarthost', [['auth reply "535 5.7.8 No"'], ['rcpt#1- reply "250 2.1.5 ok"']], 0, 'host2', [$bad, 'AUTH', qr/535/]);
 {
 	my @servers = (smarthost(rules => ['banner stall']), smarthost());
 	my $conf = conf({log => '@LOG@', timeout => '2s', domain => 'example.com'}, section($servers[0], title => 'one'), section($servers[1], title => 'two'));
@@ -274,8 +298,9 @@ several('a sender that is refused for now by the last: the worst of all', [['aut
 
 check 'with -t it is refused', argv => ['--check', '-t'], exit => 64, sent => 0, err => qr/takes no message/;
 for my $flag (qw(-bm -bs -bv -bp -bi)) {
-	check "with $flag it is refused", argv => ['--check', $flag, 'b@example.net'], stdin => {data => MESSAGE, hold => 1}, exit => 64, sent => 0, err => qr/first flag/;
+	check "with $flag it is refused", argv => ['--check', $flag, 'b@example.net'], stdin => {data => MESSAGE, hold => 1}, exit => 64, sent => 0, err => qr/first flag/, out => $flag eq '-bs' ? qr/\A421 / : undef;
 }
+check 'JSON of a refused flag', argv => ['--check', '--json', '-Z'], stdin => '', exit => 64, sent => 0, err => qr/\A\z/, out => qr/"status":64,"ok":false.*"step":"flags".*-Z/, log => undef;
 check 'a refused flag behind it waits for nobody', argv => ['--check', '--foo'], stdin => {data => '', hold => 1}, exit => 64, sent => 0, err => qr/--foo/, limit => 20;
 check 'not behind another flag', argv => ['-i', '--check'], exit => 64, sent => 0, err => qr/first argument/;
 check 'what cannot be told', argv => ['--check'], stdin => '', sent => 0, exit => 74, setup => sub { open STDOUT, '>', '/dev/full' }, err => qr/\A\z/, log => undef;

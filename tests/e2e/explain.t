@@ -17,6 +17,7 @@ explains(['-t'], qr/\A-t  /);
 explains(['--check'], qr/\A--check/);
 explains(['550 5.1.1', '535 5.7.8', '-f'], qr/^550  .*^5\.1\.1  .*As an answer.*^535  .*^5\.7\.8  .*As an answer.*^-f sender/ms);
 explains([550, '-Z'], qr/\A550/, exit => 64, err => [qr/"-Z"/]);
+explains([qw(452 4.2.2 mailbox over quota 500 MB - gsmtp)], qr/\A452  .*^4\.2\.2  (?!.*^500)/ms);
 explains([], qr/^Commands of SMTP\nEHLO .*^Reply codes\n211 .*^Enhanced status codes.*\nX\.0\.0 .*^Exit statuses\n.*^Flags\n-t /ms);
 explains(['nonsense'], qr/\A\z/, exit => 64, err => [qr/cannot explain "nonsense".*Remedy: sendmail --explain/]);
 explains(["\e[2J\xff"], qr/\A\z/, exit => 64, err => [qr/cannot explain "\\033\[2J\\377/]);

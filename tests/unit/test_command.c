@@ -263,7 +263,8 @@ help(void **state)
 			for (int other = VERB_EHLO; other <= VERB_QUIT; other++) {
 				const char *name = command_syntax((enum verb)other);
 
-				assert_non_null(memmem(b.data, b.len, name, strcspn(name, " ")));
+				if (other != VERB_EXPN)
+					assert_non_null(memmem(b.data, b.len, name, strcspn(name, " ")));
 			}
 		buf_free(&b);
 	}

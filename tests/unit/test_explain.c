@@ -68,9 +68,32 @@ replies(void **state)
 		{STAGE_DOT, 550, "5.7.26", "550 5.7.26 Unauthenticated mail", "SPF"},
 		{STAGE_AUTH, 454, "4.7.0", "454 4.7.0 Too many login attempts, please try again later", "too many sign-ins"},
 		{STAGE_AUTH, 432, "", "432 A password transition is needed", "no password that fits"},
+		{STAGE_DOT, 421, "4.7.28", "421-4.7.28 To protect our users from spam, mail sent from your IP address has been temporarily rate limited", "sent all"},
+		{STAGE_DOT, 451, "", "451 Spam filter: try again later", "own trouble"},
+		{STAGE_RCPT, 554, "5.7.1", "554 5.7.1 Service unavailable; Sender address [a@x] blocked using dbl.spamhaus.org", "domain of the sender"},
+		{STAGE_RCPT, 550, "", "550 recipient is blacklisted", "not to be written to"},
+		{STAGE_AUTH, 535, "", "535 Login attempts exceeded", "too many sign-ins"},
+		{STAGE_MAIL, 552, "5.2.2", "552 5.2.2 Sending quota exceeded", "sent all"},
+		{STAGE_RCPT, 452, "4.2.2", "452 4.2.2 mailbox over quota", "mailbox is full"},
+		{STAGE_RCPT, 450, "4.2.0", "450 4.2.0 mailbox busy", "passes"},
+		{STAGE_RCPT, 553, "5.7.1", "553 5.7.1 <a@x>: Sender address rejected: not logged in", "sign in"},
+		{STAGE_RCPT, 553, "5.1.8", "553 5.1.8 <a@x>: Sender address rejected: Domain not found", "domain of the sender"},
+		{STAGE_STARTTLS, 554, "5.7.3", "554 5.7.3 Unable to initialize security subsystem", "TLS is broken"},
+		{STAGE_STARTTLS, 454, "", "454 TLS not available", "TLS is broken"},
+		{STAGE_RCPT, 450, "4.1.1", "450 4.1.1 unverified address: Address verification in progress", "asks the server"},
+		{STAGE_DOT, 454, "", "454 Throttling failure: Maximum sending rate exceeded", "sent all"},
+		{STAGE_DOT, 550, "", "550 Domain x has exceeded the max emails per hour", "sent all"},
+		{STAGE_DOT, 432, "4.3.2", "432 4.3.2 Concurrent connections limit exceeded", "sent all"},
+		{STAGE_RCPT, 553, "", "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "sign in"},
+		{STAGE_MAIL, 550, "5.7.1", "550 5.7.1 Your account is suspended", "locked"},
+		{STAGE_MAIL, 501, "", "501 <root>: sender address must contain a domain", "no domain"},
+		{STAGE_DOT, 554, "5.4.0", "554 5.4.0 Error: too many hops", "circle"},
+		{STAGE_DOT, 550, "5.7.1", "550 5.7.1 This message fails SPF", "SPF"},
+		{STAGE_DOT, 552, "5.7.0", "552 5.7.0 This message was blocked because its content presents a potential security issue", "harmful"},
+		{STAGE_AUTH, 535, "", "535 Authentication failed: account is disabled", "locked or disabled"},
 		{STAGE_AUTH, 535, "5.7.139", "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled", "switched off"},
 		{STAGE_AUTH, 451, "", "451 Authentication failed: Maximum credits exceeded", "all that it may"},
-		{STAGE_AUTH, 501, "", "501 Malformed", "another form"},
+		{STAGE_AUTH, 501, "", "501 Malformed", "our part of the sign-in"},
 		{STAGE_BANNER, 451, "4.7.1", "451 4.7.1 Come back later", "busy"},
 		{STAGE_BANNER, 451, "4.7.1", "451 4.7.1 Greylisting in action", "second try"},
 		{STAGE_BANNER, 554, "5.7.1", "554 5.7.1 No SMTP service here", "does not want to talk"},
@@ -276,7 +299,8 @@ topics(void **state)
 	topic("5.7.30", "after the message (69): the smarthost does not sign for the domain of the sender", "");
 	topic("535-5.7.8 Username and Password not accepted", "535  The sign-in failed", "");
 	topic("x.7.8", "5.7.8  User and password were not accepted", "");
-	topic("554 5.7.1 <b@example.net>: Relay access denied", "To RCPT (exit status 77): it takes mail for others only from those who sign in", "");
+	topic("554 5.7.1 <b@example.net>: Relay access denied", "to RCPT (77): it takes mail for others only from those who sign in", "");
+	topic("550 5.1.1 The email account that you tried to reach does not exist. - gsmtp", "no such recipient", "");
 	topic("421: closing", "421  No service now", "");
 	topic("599", "In no standard; by its digits: refused for good", "");
 	topic("5.7.620", "The sending IP address is banned", "");
