@@ -18,7 +18,7 @@ SENDMAIL_LINK = /usr/lib/sendmail
 
 # What has to be installed, as Debian names it. The one place.
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libconfuse-dev libbsd-dev
-CHECK_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev perl openssl mandoc valgrind binutils util-linux strace ca-certificates
+CHECK_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev libcmocka-dev perl openssl mandoc valgrind binutils util-linux strace ca-certificates python3
 
 LIBRARIES = libssl libcrypto libconfuse libbsd-overlay
 

@@ -9,10 +9,12 @@
 #include "json.h"
 #include "mail/address.h"
 #include "mem.h"
+#include "oauth/token.h"
 #include "printable.h"
 #include "secret.h"
 #include "smtp/client.h"
 #include "smtp/judge.h"
+#include "url.h"
 
 #define LOOKUPS_MAX	10	/* recipients that VRFY and EXPN are said for */
 #define LOOKUPS_TIME	10000	/* milliseconds that all of that may take */
@@ -75,6 +77,26 @@ see_secret(struct sight *s, const char *option, const struct secret_source *sour
 	buf_wipe(&secret);
 }
 
+/* The token itself is got when the sign-in comes to it. */
+static void
+see_oauth(struct sight *s, const struct oauth *a, msec deadline)
+{
+	static const char *const grants[] = {[OAUTH_CLIENT] = "client credentials", [OAUTH_REFRESH] = "a refresh token", [OAUTH_SERVICE] = "a service account"};
+	struct secret_source refresh = {.kind = SECRET_FILE, .value = a->refresh_token_file}, account = {.kind = SECRET_FILE, .value = a->service_account_file};
+	struct url u;
+
+	if (a->token_url != NULL && url_parse(&u, a->token_url, false))
+		tell(s->tell, MARK_GOOD, -1, "token", "by %s from %s", grants[a->grant], u.host);
+	else
+		tell(s->tell, MARK_GOOD, -1, "token", "by %s", grants[a->grant]);
+	see_secret(s, "client-secret", &a->client_secret, "client-secret of", deadline);
+	see_secret(s, "client-key-password", &a->client_key_password, "client-key-password of", deadline);
+	if (a->refresh_token_file != NULL)
+		see_secret(s, "refresh token", &refresh, "refresh token of", deadline);
+	if (a->service_account_file != NULL)
+		see_secret(s, "service account", &account, "service account of", deadline);
+}
+
 static void
 see_secrets(struct sight *s, msec deadline)
 {
@@ -82,6 +104,10 @@ see_secrets(struct sight *s, msec deadline)
 
 	see_secret(s, "password", &h->password, "password of", deadline);
 	see_secret(s, "token", &h->token, "token of", deadline);
+	if (h->oauth != NULL) {
+		see_oauth(s, h->oauth, deadline);
+		oauth_forget(h);	/* a token that was kept would prove nothing */
+	}
 	if (h->tls_certificate != NULL)
 		see_secret(s, "tls-key-password", &h->tls_key_password, "passphrase of the key for", deadline);
 }

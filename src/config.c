@@ -5,355 +5,48 @@
  * This file turns text into a checked struct config. Finding and reading the file, and the environment's short form, are in
  * config_source.c.
  */
-#include <confuse.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include "config.h"
+#include "config_take.h"
 #include "config_text.h"
 #include "mem.h"
 
-#define SMARTHOSTS_MAX	100
-
-/*
- * libconfuse gives its callbacks no argument of ours: while a file is being parsed this is where errors go. Set and cleared by
- * config_parse() alone.
- */
-static struct {
-	const char *path;
-	bool quiet;		/* tell file and line, no text */
-	struct config *config;
-	const cfg_t *password;	/* the section whose password was read last: what comes next may be a piece of it */
-	int password_line;
-	struct outcome *outcome;
-} parsing;
-
-/* What libconfuse says of text that may be a piece of a password is said without that text; NULL: there is no such text. */
-static const char *
-hidden(const cfg_t *cfg, const char *fmt)
-{
-	if (parsing.quiet)
-		return "it cannot be understood";
-	if (strstr(fmt, "octal") != NULL || strstr(fmt, "escape") != NULL)
-		return "a backslash in double quotes begins no number that there is; put the value into single quotes";
-	if (parsing.password != NULL && (parsing.password == cfg || parsing.password_line == cfg->line) && strncmp(fmt, "option", 6) != 0)
-		return "what stands behind the password is no option; put a password with blanks or quotes into single quotes";
-	return NULL;
-}
-
-static void
-parse_error(cfg_t *cfg, const char *fmt, va_list ap)
-{
-	const char *why = hidden(cfg, fmt);
-	char text[400];
-
-	if (parsing.outcome->status != 0)
-		return;		/* the first error tells most */
-	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
-		text[0] = '\0';
-	(void)outcome_set(parsing.outcome, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, why != NULL ? why : text, "error in %s line %d",
-	    parsing.path, cfg->line);
-}
-
-/* A flag of our own in cfg_opt_t: libconfuse sets CFGF_MODIFIED before it calls back, so that tells nothing. */
-#define GIVEN (1 << 30)
-
-/* An option given twice is refused: which of two passwords is meant is a guess. */
-static bool
-repeated(cfg_t *cfg, cfg_opt_t *opt)
-{
-	parsing.password = NULL;
-	if ((opt->flags & GIVEN) != 0) {
-		cfg_error(cfg, "option '%s' is given twice", opt->name);
-		return true;
-	}
-	opt->flags |= GIVEN;
-	config_note(parsing.config, cfg_title(cfg), opt->name, (unsigned)cfg->line, NULL);
-	return false;
-}
-
-static bool
-has_control(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			return true;
-	return false;
-}
-
-/* Any text without control characters. */
-static int
-take_text(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	if (repeated(cfg, opt))
-		return -1;
-	if (*value == '\0' || has_control(value)) {
-		cfg_error(cfg, "option '%s' is empty or holds a control character", opt->name);
-		return -1;
-	}
-	*(const char **)result = value;
-	return 0;
-}
-
-/* A file by its full name: whoever calls the program chooses the current directory. */
-static int
-take_path(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	if (*value != '/') {
-		cfg_error(cfg, "option '%s' is no file's full name, which begins with /", opt->name);
-		return -1;
-	}
-	return take_text(cfg, opt, value, result);
-}
-
-/* The same, or a name without a slash: a credential of systemd's. */
-static int
-take_secret_file(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	return strchr(value, '/') == NULL ? take_text(cfg, opt, value, result) : take_path(cfg, opt, value, result);
-}
-
-/* A password: any octets. */
-static int
-take_secret(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	if (repeated(cfg, opt))
-		return -1;
-	if (*value == '\0') {
-		cfg_error(cfg, "option '%s' is empty", opt->name);
-		return -1;
-	}
-	if (config_is_secret(opt->name)) {
-		parsing.password = cfg;
-		parsing.password_line = cfg->line;
-	}
-	*(const char **)result = value;
-	return 0;
-}
-
-bool
-config_is_host(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n == 0 || n > 255 || *s == '-' || *s == '.')
-		return false;
-	return strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:") == n && strstr(s, "..") == NULL;
-}
-
-static int
-take_host(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	if (repeated(cfg, opt))
-		return -1;
-	if (!config_is_host(value)) {
-		cfg_error(cfg, "option '%s' is no host name or address (international names in their xn-- form)", opt->name);
-		return -1;
-	}
-	*(const char **)result = value;
-	return 0;
-}
-
-/* The name in EHLO: a host name, or an address literal in brackets. */
-static int
-take_ehlo(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	size_t n = strlen(value);
-
-	if (n > 2 && value[0] == '[' && value[n - 1] == ']' && !has_control(value) && strpbrk(value, " <>\\") == NULL) {
-		if (repeated(cfg, opt))
-			return -1;
-		*(const char **)result = value;
-		return 0;
-	}
-	return take_host(cfg, opt, value, result);
-}
-
-bool
-config_is_address(const char *s)
-{
-	const char *at = strrchr(s, '@');
-
-	return at != NULL && at != s && at[1] != '\0' && !has_control(s) && strlen(s) < 256;
-}
-
-static int
-take_address(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	if (repeated(cfg, opt))
-		return -1;
-	if (!config_is_address(value)) {
-		cfg_error(cfg, "option '%s' is no mail address with a domain", opt->name);
-		return -1;
-	}
-	*(const char **)result = value;
-	return 0;
-}
-
-static int
-take_port(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	const char *why;
-
-	if (repeated(cfg, opt))
-		return -1;
-	*(long *)result = config_port(value, &why);
-	if (why == NULL)
-		return 0;
-	cfg_error(cfg, "option '%s': the number is %s", opt->name, why);
-	return -1;
-}
-
-static int
-take_bool(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	int b = cfg_parse_boolean(value);
-
-	if (repeated(cfg, opt))
-		return -1;
-	if (b != cfg_true && b != cfg_false) {
-		cfg_error(cfg, "option '%s' is neither true nor false", opt->name);
-		return -1;
-	}
-	*(cfg_bool_t *)result = b == cfg_true ? cfg_true : cfg_false;
-	return 0;
-}
-
-/* One word out of a list: "starttls|implicit|none". */
-static int
-take_word(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result, const char *const *words)
-{
-	struct buf list = {0};
-
-	if (repeated(cfg, opt))
-		return -1;
-	for (size_t i = 0; words[i] != NULL; i++) {
-		if (strcmp(words[i], value) == 0) {
-			*(const char **)result = value;
-			buf_free(&list);
-			return 0;
-		}
-		buf_printf(&list, "%s\"%s\"", i == 0 ? "" : ", ", words[i]);
-	}
-	cfg_error(cfg, "option '%s' is none of %s", opt->name, list.data);
-	buf_free(&list);
-	return -1;
-}
-
-static const char *const tls_words[] = {"starttls", "implicit", "none", NULL};
-
-static int
-take_tls(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	return take_word(cfg, opt, value, result, tls_words);
-}
-
-static int
-take_version(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	static const char *const words[] = {"1.2", "1.3", NULL};
-
-	return take_word(cfg, opt, value, result, words);
-}
-
-static int
-take_mechanism(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	static const char *const words[] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "EXTERNAL", "OAUTHBEARER", "XOAUTH2",
-	    "PLAIN", "LOGIN", "CRAM-MD5", NULL};
-
-	return take_word(cfg, opt, value, result, words);
-}
-
-/* "sha256:" or "spki-sha256:" and 64 hexadecimal digits, colons between them allowed. */
-static int
-take_fingerprint(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	const char *p = strchr(value, ':');
-	size_t digits = 0;
-
-	if (repeated(cfg, opt))
-		return -1;
-	if (strncmp(value, "sha256:", 7) == 0 || strncmp(value, "spki-sha256:", 12) == 0)
-		for (p++; isxdigit((unsigned char)*p) || *p == ':'; p++)
-			digits += *p != ':';
-	if (p == NULL || *p != '\0' || digits != 64) {
-		cfg_error(cfg, "option '%s' is not \"sha256:\" or \"spki-sha256:\" and 64 hexadecimal digits", opt->name);
-		return -1;
-	}
-	*(const char **)result = value;
-	return 0;
-}
-
-static int
-take_duration(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	if (repeated(cfg, opt))
-		return -1;
-	if (config_duration(value) < 0) {
-		cfg_error(cfg, "option '%s' is no time from 1s to 7d such as \"5m\" or \"1h30m\"", opt->name);
-		return -1;
-	}
-	*(const char **)result = value;
-	return 0;
-}
-
-static int
-take_log(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	if (strcmp(value, "syslog") != 0 && strcmp(value, "stderr") != 0 && *value != '/') {
-		cfg_error(cfg, "option '%s' is neither \"syslog\", \"stderr\" nor a file's full name", opt->name);
-		return -1;
-	}
-	return take_text(cfg, opt, value, result);
-}
-
-static int
-take_log_format(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	static const char *const words[] = {"text", "json", NULL};
-
-	return take_word(cfg, opt, value, result, words);
-}
-
-static int
-take_delivery(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	static const char *const words[] = {"interactive", "background", "queue", NULL};
-
-	return take_word(cfg, opt, value, result, words);
-}
-
-/* A whole number from 1 on, without a leading zero. */
-static int
-take_bound(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	size_t n = strlen(value);
-
-	if (repeated(cfg, opt))
-		return -1;
-	if (n == 0 || n > 9 || *value == '0' || strspn(value, "0123456789") != n) {
-		cfg_error(cfg, "option '%s' is no number from 1 to 999999999", opt->name);
-		return -1;
-	}
-	*(long *)result = strtol(value, NULL, 10);
-	return 0;
-}
-
-/* libconfuse takes time in the square of their number. */
-static int
-check_number(cfg_t *cfg, cfg_opt_t *opt)
-{
-	if (cfg_opt_size(opt) <= SMARTHOSTS_MAX)
-		return 0;
-	cfg_error(cfg, "option '%s' is given more than %d times", opt->name, SMARTHOSTS_MAX);
-	return -1;
-}
-
 /* libconfuse keeps pointers into these tables and copies them; they are made anew for each parse. */
 #define TEXT(name, take) CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take)
+
+/* The section oauth within a smarthost's. */
+static cfg_opt_t oauth_options[] = {
+	TEXT("provider", take_provider),
+	TEXT("tenant", take_tenant),
+	TEXT("grant", take_grant),
+	TEXT("token-url", take_url),
+	TEXT("device-url", take_url),
+	TEXT("client-id", take_text),
+	TEXT("client-secret", take_secret),
+	TEXT("client-secret-file", take_secret_file),
+	TEXT("client-secret-env", take_text),
+	TEXT("client-secret-command", take_text),
+	TEXT("client-certificate", take_path),
+	TEXT("client-key", take_path),
+	TEXT("client-key-password", take_secret),
+	TEXT("client-key-password-file", take_secret_file),
+	TEXT("client-key-password-env", take_text),
+	TEXT("client-key-password-command", take_text),
+	TEXT("scope", take_text),
+	TEXT("refresh-token-file", take_path),
+	TEXT("service-account-file", take_path),
+	TEXT("ca-file", take_path),
+	TEXT("proxy", take_proxy),
+	TEXT("proxy-user", take_text),
+	TEXT("proxy-password", take_secret),
+	TEXT("proxy-password-file", take_secret_file),
+	TEXT("proxy-password-env", take_text),
+	TEXT("proxy-password-command", take_text),
+	CFG_END()
+};
 
 static cfg_t *
 parser_new(void)
@@ -382,6 +75,7 @@ parser_new(void)
 		TEXT("tls-key-password-command", take_text),
 		TEXT("tls-min-version", take_version),
 		CFG_BOOL_CB("srv", cfg_false, CFGF_NODEFAULT, take_bool),
+		CFG_SEC("oauth", oauth_options, CFGF_MULTI),
 		CFG_END()
 	};
 	static cfg_opt_t top[] = {
@@ -395,6 +89,7 @@ parser_new(void)
 		CFG_BOOL_CB("encode-headers", cfg_true, CFGF_NODEFAULT, take_bool),
 		CFG_BOOL_CB("requiretls", cfg_false, CFGF_NODEFAULT, take_bool),
 		TEXT("tls-session-cache", take_path),
+		TEXT("token-cache", take_path),
 		TEXT("timeout", take_duration),
 		TEXT("idle-timeout", take_duration),
 		TEXT("log", take_log),
@@ -411,8 +106,8 @@ parser_new(void)
 
 	if (cfg == NULL)
 		mem_exhausted();
-	(void)cfg_set_error_function(cfg, parse_error);
-	(void)cfg_set_validate_func(cfg, "smarthost", check_number);
+	(void)cfg_set_error_function(cfg, take_error);
+	(void)cfg_set_validate_func(cfg, "smarthost", take_number);
 	return cfg;
 }
 
@@ -429,13 +124,6 @@ static bool
 get_bool(cfg_t *cfg, const char *name, bool otherwise)
 {
 	return cfg_size(cfg, name) > 0 ? cfg_getbool(cfg, name) == cfg_true : otherwise;
-}
-
-static int
-wrong(const struct smarthost *s, const char *text, struct outcome *o)
-{
-	return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, parsing.quiet ? "it cannot be understood" : text,
-	    "error in %s, smarthost that ends at line %u", parsing.path, s->line);
 }
 
 struct secret_option {
@@ -465,29 +153,146 @@ get_secret(struct secret_source *out, cfg_t *sec, const struct secret_option *wa
 		if (cfg_getstr(sec, ways->name) == NULL)
 			continue;
 		if (out->kind != SECRET_NONE)
-			return wrong(s, "a password or token is given in two ways", o);
+			return take_wrong(s, "a password or token is given in two ways", o);
 		out->kind = ways->kind;
 		out->value = get(sec, ways->name);
 	}
 	return 0;
 }
 
+static const struct secret_option client_options[] = {
+	{"client-secret", SECRET_TEXT}, {"client-secret-file", SECRET_FILE}, {"client-secret-env", SECRET_ENV}, {"client-secret-command", SECRET_COMMAND}, {NULL, SECRET_NONE},
+};
+
+static const struct secret_option client_key_options[] = {
+	{"client-key-password", SECRET_TEXT}, {"client-key-password-file", SECRET_FILE}, {"client-key-password-env", SECRET_ENV},
+	{"client-key-password-command", SECRET_COMMAND}, {NULL, SECRET_NONE},
+};
+
+static const struct secret_option proxy_options[] = {
+	{"proxy-password", SECRET_TEXT}, {"proxy-password-file", SECRET_FILE}, {"proxy-password-env", SECRET_ENV}, {"proxy-password-command", SECRET_COMMAND}, {NULL, SECRET_NONE},
+};
+
+/* What the named provider's addresses and scopes are, where they are not given. */
+static int
+fill_in(struct oauth *a, const char *tenant, const struct smarthost *s, struct outcome *o)
+{
+	static const char microsoft[] = "https://login.microsoftonline.com/";
+	bool google = a->provider != NULL && *a->provider == 'g';
+
+	if (a->provider == NULL)
+		return tenant == NULL ? 0 : take_wrong(s, "oauth has a tenant, but no provider = \"microsoft\"", o);
+	if (google && tenant != NULL)
+		return take_wrong(s, "oauth of the provider google has no tenant", o);
+	if (!google && tenant == NULL)
+		return take_wrong(s, "oauth of the provider microsoft takes a tenant", o);
+	if (a->token_url == NULL && a->grant != OAUTH_SERVICE)
+		a->token_url = google ? mem_dup("https://oauth2.googleapis.com/token") : mem_printf("%s%s/oauth2/v2.0/token", microsoft, tenant);
+	if (a->device_url == NULL)
+		a->device_url = google ? mem_dup("https://oauth2.googleapis.com/device/code") : mem_printf("%s%s/oauth2/v2.0/devicecode", microsoft, tenant);
+	if (a->scope == NULL && google)
+		a->scope = mem_dup("https://mail.google.com/");
+	else if (a->scope == NULL)
+		a->scope = mem_dup(a->grant == OAUTH_CLIENT ? "https://outlook.office365.com/.default" : "https://outlook.office.com/SMTP.Send offline_access");
+	return 0;
+}
+
+/* By what is given; grant says the same, or settles it. */
+static int
+choose_grant(struct oauth *a, const char *grant, const struct smarthost *s, struct outcome *o)
+{
+	enum oauth_grant given = a->service_account_file != NULL ? OAUTH_SERVICE : a->refresh_token_file != NULL ? OAUTH_REFRESH : OAUTH_CLIENT;
+
+	a->grant = grant == NULL ? given : *grant == 's' ? OAUTH_SERVICE : *grant == 'r' ? OAUTH_REFRESH : OAUTH_CLIENT;
+	if (a->service_account_file != NULL && a->refresh_token_file != NULL)
+		return take_wrong(s, "oauth has both a service-account-file and a refresh-token-file", o);
+	if (a->grant != given && a->grant != OAUTH_CLIENT)
+		return take_wrong(s, a->grant == OAUTH_SERVICE ? "oauth takes a service-account-file for that grant" : "oauth takes a refresh-token-file for that grant", o);
+	if (a->grant == OAUTH_CLIENT && given != OAUTH_CLIENT)
+		return take_wrong(s, "oauth has a file for another grant", o);
+	return 0;
+}
+
+static int
+check_oauth(const struct oauth *a, const struct smarthost *s, struct outcome *o)
+{
+	bool proven = a->client_secret.kind != SECRET_NONE || a->client_certificate != NULL;
+
+	if (s->user == NULL)
+		return take_wrong(s, "oauth is given, but no user: whose mailbox it is for", o);
+	if (s->token.kind != SECRET_NONE)
+		return take_wrong(s, "a token is given in two ways", o);
+	if (a->client_secret.kind != SECRET_NONE && a->client_certificate != NULL)
+		return take_wrong(s, "oauth has both a client-secret and a client-certificate", o);
+	if ((a->client_certificate == NULL) != (a->client_key == NULL))
+		return take_wrong(s, "oauth takes client-certificate and client-key together", o);
+	if (a->client_key_password.kind != SECRET_NONE && a->client_key == NULL)
+		return take_wrong(s, "oauth has a client-key-password, but no client-key", o);
+	if (a->grant == OAUTH_SERVICE && (a->client_secret.kind != SECRET_NONE || a->client_certificate != NULL))
+		return take_wrong(s, "oauth has a service-account-file, so it takes no client-secret and no client-certificate", o);
+	if (a->refresh_token_file != NULL && a->refresh_token_file[strlen(a->refresh_token_file) - 1] == '/')
+		return take_wrong(s, "refresh-token-file of oauth is a directory", o);
+	if (a->grant != OAUTH_SERVICE && a->token_url == NULL)
+		return take_wrong(s, "oauth takes a token-url, or a provider", o);
+	if (a->grant != OAUTH_SERVICE && a->client_id == NULL)
+		return take_wrong(s, "oauth takes a client-id", o);
+	if (a->grant == OAUTH_CLIENT && !proven)
+		return take_wrong(s, "oauth takes a client-secret, a client-certificate, a refresh-token-file or a service-account-file", o);
+	if (a->proxy == NULL && (a->proxy_user != NULL || a->proxy_password.kind != SECRET_NONE))
+		return take_wrong(s, "oauth has a proxy-user or proxy-password, but no proxy", o);
+	if ((a->proxy_user == NULL) != (a->proxy_password.kind == SECRET_NONE))
+		return take_wrong(s, "oauth takes proxy-user and proxy-password together", o);
+	return 0;
+}
+
+static int
+take_oauth(struct smarthost *s, cfg_t *outer, struct outcome *o)
+{
+	cfg_t *sec = cfg_size(outer, "oauth") > 0 ? cfg_getnsec(outer, "oauth", 0) : NULL;
+	struct oauth *a;
+
+	if (sec == NULL)
+		return 0;
+	if (cfg_size(outer, "oauth") > 1)
+		return take_wrong(s, "oauth is given twice", o);
+	a = s->oauth = mem_alloc(sizeof(*a));
+	a->provider = get(sec, "provider");
+	a->token_url = get(sec, "token-url");
+	a->device_url = get(sec, "device-url");
+	a->client_id = get(sec, "client-id");
+	a->scope = get(sec, "scope");
+	a->client_certificate = get(sec, "client-certificate");
+	a->client_key = get(sec, "client-key");
+	a->refresh_token_file = get(sec, "refresh-token-file");
+	a->service_account_file = get(sec, "service-account-file");
+	a->ca_file = get(sec, "ca-file");
+	a->proxy = get(sec, "proxy");
+	a->proxy_user = get(sec, "proxy-user");
+	take_inner(sec, s->title);
+	if (get_secret(&a->client_secret, sec, client_options, s, o) == -1 || get_secret(&a->client_key_password, sec, client_key_options, s, o) == -1 ||
+	    get_secret(&a->proxy_password, sec, proxy_options, s, o) == -1)
+		return -1;
+	if (choose_grant(a, cfg_getstr(sec, "grant"), s, o) == -1 || fill_in(a, cfg_getstr(sec, "tenant"), s, o) == -1)
+		return -1;
+	return check_oauth(a, s, o);
+}
+
 /* Signing in takes a user and a way to prove it; half of that is a mistake better told now than as a refusal at night. */
 static int
 check_credentials(const struct smarthost *s, struct outcome *o)
 {
-	bool secret = s->password.kind != SECRET_NONE || s->token.kind != SECRET_NONE;
+	bool secret = s->password.kind != SECRET_NONE || s->token.kind != SECRET_NONE || s->oauth != NULL;
 
 	if (s->password.kind != SECRET_NONE && s->user == NULL)
-		return wrong(s, "a password is given, but no user", o);
+		return take_wrong(s, "a password is given, but no user", o);
 	if (s->user != NULL && !secret && s->tls_certificate == NULL)
-		return wrong(s, "a user is given, but no password", o);
+		return take_wrong(s, "a user is given, but no password", o);
 	if (s->auth != NULL && strcmp(s->auth, "EXTERNAL") == 0 && s->tls_certificate == NULL)
-		return wrong(s, "auth EXTERNAL takes a client certificate: set tls-certificate", o);
+		return take_wrong(s, "auth EXTERNAL takes a client certificate: set tls-certificate", o);
 	if (s->tls_key != NULL && s->tls_certificate == NULL)
-		return wrong(s, "tls-key is given, but no tls-certificate", o);
+		return take_wrong(s, "tls-key is given, but no tls-certificate", o);
 	if (s->tls_key_password.kind != SECRET_NONE && s->tls_certificate == NULL)
-		return wrong(s, "tls-key-password is given, but no tls-certificate", o);
+		return take_wrong(s, "tls-key-password is given, but no tls-certificate", o);
 	return 0;
 }
 
@@ -498,11 +303,11 @@ check_srv(const struct smarthost *s, cfg_t *sec, struct outcome *o)
 	if (!s->srv)
 		return 0;
 	if (cfg_size(sec, "port") > 0)
-		return wrong(s, "srv is true, so the port comes from DNS: leave out one of the two", o);
+		return take_wrong(s, "srv is true, so the port comes from DNS: leave out one of the two", o);
 	if (s->tls == TLS_MODE_NONE)
-		return wrong(s, "srv finds servers with TLS alone, and tls is \"none\"", o);
+		return take_wrong(s, "srv finds servers with TLS alone, and tls is \"none\"", o);
 	if (strchr(s->host, ':') != NULL || strspn(s->host, "0123456789.") == strlen(s->host))
-		return wrong(s, "srv is true, so the smarthost has to be a domain, not an address", o);
+		return take_wrong(s, "srv is true, so the smarthost has to be a domain, not an address", o);
 	return 0;
 }
 
@@ -515,7 +320,7 @@ take_smarthost(struct smarthost *s, cfg_t *sec, struct outcome *o)
 	s->title = mem_dup(cfg_title(sec));
 	s->host = cfg_getstr(sec, "host") != NULL ? get(sec, "host") : mem_dup(s->title);
 	if (!config_is_host(s->host))
-		return wrong(s, "its title is no host name or address; set host", o);
+		return take_wrong(s, "its title is no host name or address; set host", o);
 	s->tls = TLS_MODE_STARTTLS;
 	if (tls != NULL)
 		s->tls = *tls == 'i' ? TLS_MODE_IMPLICIT : *tls == 'n' ? TLS_MODE_NONE : TLS_MODE_STARTTLS;
@@ -532,9 +337,17 @@ take_smarthost(struct smarthost *s, cfg_t *sec, struct outcome *o)
 	s->srv = get_bool(sec, "srv", false);
 	s->tls_any = tls == NULL;
 	if (get_secret(&s->password, sec, password_options, s, o) == -1 || get_secret(&s->token, sec, token_options, s, o) == -1 ||
-	    get_secret(&s->tls_key_password, sec, key_options, s, o) == -1)
+	    get_secret(&s->tls_key_password, sec, key_options, s, o) == -1 || take_oauth(s, sec, o) == -1)
 		return -1;
 	return check_credentials(s, o) == 0 ? check_srv(s, sec, o) : -1;
+}
+
+static void
+wipe_texts(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (texts[i] != NULL)
+			explicit_bzero(texts[i], strlen(texts[i]));
 }
 
 /* libconfuse frees what it parsed without overwriting it. */
@@ -545,15 +358,19 @@ wipe_parser(cfg_t *cfg)
 		cfg_t *sec = cfg_getnsec(cfg, "smarthost", i);
 		char *secrets[] = {cfg_getstr(sec, "password"), cfg_getstr(sec, "tls-key-password")};
 
-		for (size_t k = 0; k < sizeof(secrets) / sizeof(secrets[0]); k++)
-			if (secrets[k] != NULL)
-				explicit_bzero(secrets[k], strlen(secrets[k]));
+		wipe_texts(secrets, sizeof(secrets) / sizeof(secrets[0]));
+		for (unsigned k = 0; k < cfg_size(sec, "oauth"); k++) {
+			cfg_t *a = cfg_getnsec(sec, "oauth", k);
+			char *inner[] = {cfg_getstr(a, "client-secret"), cfg_getstr(a, "client-key-password"), cfg_getstr(a, "proxy-password")};
+
+			wipe_texts(inner, sizeof(inner) / sizeof(inner[0]));
+		}
 	}
 	(void)cfg_free(cfg);
 }
 
 static int
-take_all(struct config *c, cfg_t *cfg, struct outcome *o)
+take_all(struct config *c, cfg_t *cfg, const char *path, struct outcome *o)
 {
 	const char *log = cfg_getstr(cfg, "log"), *timeout = cfg_getstr(cfg, "timeout"), *idle = cfg_getstr(cfg, "idle-timeout"),
 	    *format = cfg_getstr(cfg, "log-format"), *lifetime = cfg_getstr(cfg, "queue-lifetime"), *delivery = cfg_getstr(cfg, "delivery");
@@ -573,7 +390,7 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	if (delivery != NULL)
 		c->delivery = *delivery;
 	if ((c->delivery == 'b' || c->delivery == 'q') && c->queue == NULL)
-		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "delivery asks for a queue, but queue is not set", "error in %s", parsing.path);
+		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "delivery asks for a queue, but queue is not set", "error in %s", path);
 	if (idle != NULL)
 		c->idle_timeout = (unsigned)config_duration(idle);
 	c->from = get(cfg, "from");
@@ -583,6 +400,7 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	c->aliases = get(cfg, "aliases");
 	c->transcript = get(cfg, "transcript");
 	c->tls_session_cache = get(cfg, "tls-session-cache");
+	c->token_cache = get(cfg, "token-cache");
 	c->override_from = get_bool(cfg, "override-from", c->override_from);
 	c->encode_headers = get_bool(cfg, "encode-headers", c->encode_headers);
 	c->requiretls = get_bool(cfg, "requiretls", c->requiretls);
@@ -591,13 +409,16 @@ take_all(struct config *c, cfg_t *cfg, struct outcome *o)
 	for (unsigned i = 0; i < c->smarthosts; i++)
 		if (take_smarthost(&c->smarthost[i], cfg_getnsec(cfg, "smarthost", i), o) == -1)
 			return -1;
-	for (size_t i = 0; i < c->smarthosts; i++)
+	for (size_t i = 0; i < c->smarthosts; i++) {
 		c->smarthost[i].tls_session_cache = c->tls_session_cache;
+		c->smarthost[i].token_cache = c->token_cache;
+		c->smarthost[i].queue = c->queue;
+	}
 	if (c->override_from && c->from == NULL)
 		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "override-from is true, but from is not set",
-		    "error in %s", parsing.path);
+		    "error in %s", path);
 	if (c->smarthosts == 0)
-		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "it names no smarthost", "error in %s", parsing.path);
+		return outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "it names no smarthost", "error in %s", path);
 	return 0;
 }
 
@@ -608,19 +429,14 @@ config_parse(struct config *c, const char *text, const char *path, bool quiet, s
 	int r;
 
 	*o = (struct outcome){0};
-	parsing.path = path;
-	parsing.config = c;
-	parsing.quiet = quiet;
-	parsing.password = NULL;
-	parsing.outcome = o;
+	take_begin(c, path, quiet, o);
 	r = cfg_parse_buf(cfg, text) == CFG_SUCCESS ? 0 : -1;
 	if (r == -1 && o->status == 0)
 		(void)outcome_set(o, EX_CONFIG, STAGE_CONFIG, CAUSE_CONFIG_WRONG, "it cannot be understood", "error in %s line %d", path,
 		    cfg->line);
 	if (r == 0)
-		r = take_all(c, cfg, o);
+		r = take_all(c, cfg, path, o);
 	wipe_parser(cfg);
-	parsing.outcome = NULL;
-	parsing.config = NULL;
+	take_end();
 	return r;
 }

@@ -24,6 +24,29 @@ struct secret_source {
 	char *value;		/* the text itself, the file's name, the variable's name, or the command */
 };
 
+/* How an access token is got (RFC 6749): as the client itself, with a refresh token, or as a service account. */
+enum oauth_grant { OAUTH_CLIENT, OAUTH_REFRESH, OAUTH_SERVICE };
+
+/* Where a token comes from; complete, also where a provider was named. */
+struct oauth {
+	enum oauth_grant grant;
+	char *provider;			/* or NULL */
+	char *token_url;		/* NULL with a service account: its file has it */
+	char *device_url;		/* for --authorize; or NULL */
+	char *client_id;		/* NULL with a service account */
+	char *scope;			/* or NULL */
+	struct secret_source client_secret;
+	char *client_certificate;	/* these: or NULL */
+	char *client_key;
+	struct secret_source client_key_password;
+	char *refresh_token_file;
+	char *service_account_file;
+	char *ca_file;
+	char *proxy;
+	char *proxy_user;
+	struct secret_source proxy_password;
+};
+
 struct smarthost {
 	char *title;		/* as the configuration names it */
 	char *host;		/* name or numeric address */
@@ -32,6 +55,7 @@ struct smarthost {
 	char *user;		/* or NULL: no AUTH (but for EXTERNAL) */
 	struct secret_source password;
 	struct secret_source token;
+	struct oauth *oauth;	/* in its place, or NULL */
 	char *auth;		/* the one mechanism allowed, upper case, or NULL */
 	char *authorization_id;	/* or NULL */
 	char *tls_ca_file;	/* these: or NULL */
@@ -42,7 +66,9 @@ struct smarthost {
 	struct secret_source tls_key_password;
 	bool srv;		/* host is a domain whose SRV records name the servers; port is unused */
 	bool tls_any;		/* with srv: tls was not given, so that the records decide between implicit and STARTTLS */
-	const char *tls_session_cache;	/* the configuration's */
+	const char *tls_session_cache;	/* these: the configuration's */
+	const char *token_cache;
+	const char *queue;
 	int tls_min_version;	/* 12, 13 */
 	unsigned line;		/* of the configuration, 0: environment */
 };
@@ -75,6 +101,7 @@ struct config {
 	long queue_max_messages;	/* these: 0: no bound */
 	long queue_max_size;		/* MiB */
 	char *tls_session_cache;	/* a directory, or NULL: sessions are not kept */
+	char *token_cache;	/* a directory where access tokens are kept, or NULL: chosen by oauth/cache.c */
 	unsigned timeout;	/* seconds */
 	unsigned idle_timeout;	/* seconds that the caller of -bs may be silent */
 	enum log_kind log;

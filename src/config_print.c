@@ -3,6 +3,7 @@
  */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "config_print.h"
 #include "printable.h"
@@ -13,12 +14,15 @@
 
 /* The place where an option was given, or NULL; section NULL: outside of a smarthost's. */
 static const struct config_origin *
-origin(const struct config *c, const char *section, const char *name)
+origin(const struct config *c, const char *section, const char *prefix, const char *name)
 {
+	char whole[64];
+
+	(void)snprintf(whole, sizeof(whole), "%s%s", prefix != NULL ? prefix : "", name);
 	for (size_t i = 0; i < c->origins; i++) {
 		const struct config_origin *o = &c->origin[i];
 
-		if (strcmp(o->name, name) == 0 && (section == NULL ? o->section == NULL : o->section != NULL && strcmp(o->section, section) == 0))
+		if (strcmp(o->name, whole) == 0 && (section == NULL ? o->section == NULL : o->section != NULL && strcmp(o->section, section) == 0))
 			return o;
 	}
 	return NULL;
@@ -47,9 +51,17 @@ add_origin(struct buf *out, size_t from, const struct config_origin *o, const ch
 static void
 add_quoted(struct buf *out, const char *value)
 {
-	buf_putc(out, '"');
+	size_t from = out->len;
+	char *text;
+
 	printable_quoted(out, value, strlen(value), 4096);
+	text = mem_dup(out->data + from);
+	out->len = from;
 	buf_putc(out, '"');
+	for (const char *p = text; *p != '\0'; p++)	/* which would be expanded when it is read again */
+		buf_printf(out, p[0] == '$' && p[1] == '{' ? "\\%c" : "%c", *p);
+	buf_putc(out, '"');
+	free(text);
 }
 
 /* What prints one option of a section (NULL: none), indented as its section. */
@@ -57,6 +69,7 @@ struct printer {
 	const struct config *config;
 	struct buf *out;
 	const char *section;
+	const char *prefix;	/* of the names of options of a section within, or NULL */
 };
 
 static size_t
@@ -64,7 +77,7 @@ begin(const struct printer *p)
 {
 	size_t from = p->out->len;
 
-	buf_puts(p->out, p->section != NULL ? "    " : "");
+	buf_puts(p->out, p->prefix != NULL ? "        " : p->section != NULL ? "    " : "");
 	return from;
 }
 
@@ -80,7 +93,7 @@ print_text(const struct printer *p, const char *name, const char *value)
 		buf_printf(p->out, "%s = ", name);
 		add_quoted(p->out, value);
 	}
-	add_origin(p->out, from, origin(p->config, p->section, name), value == NULL ? "not set" : "default");
+	add_origin(p->out, from, origin(p->config, p->section, p->prefix, name), value == NULL ? "not set" : "default");
 }
 
 static void
@@ -89,7 +102,7 @@ print_word(const struct printer *p, const char *name, const char *value)
 	size_t from = begin(p);
 
 	buf_printf(p->out, "%s = %s", name, value);
-	add_origin(p->out, from, origin(p->config, p->section, name), "default");
+	add_origin(p->out, from, origin(p->config, p->section, p->prefix, name), "default");
 }
 
 static void
@@ -142,10 +155,36 @@ print_secret(const struct printer *p, const char *name, const struct secret_sour
 	}
 	from = begin(p);
 	buf_printf(p->out, "# %s is hidden", name);
-	add_origin(p->out, from, origin(p->config, p->section, name), "");
+	add_origin(p->out, from, origin(p->config, p->section, p->prefix, name), "");
 }
 
 /* ---- all of it ---- */
+
+static void
+print_oauth(const struct printer *outer, const struct oauth *a)
+{
+	static const char *const grants[] = {[OAUTH_CLIENT] = "client-credentials", [OAUTH_REFRESH] = "refresh-token", [OAUTH_SERVICE] = "service-account"};
+	struct printer inner = *outer, *p = &inner;
+
+	p->prefix = "oauth ";
+	buf_puts(p->out, "    oauth {\n");
+	print_text(p, "grant", grants[a->grant]);
+	print_text(p, "token-url", a->token_url);
+	print_text(p, "device-url", a->device_url);
+	print_text(p, "client-id", a->client_id);
+	print_secret(p, "client-secret", &a->client_secret);
+	print_text(p, "client-certificate", a->client_certificate);
+	print_text(p, "client-key", a->client_key);
+	print_secret(p, "client-key-password", &a->client_key_password);
+	print_text(p, "scope", a->scope);
+	print_text(p, "refresh-token-file", a->refresh_token_file);
+	print_text(p, "service-account-file", a->service_account_file);
+	print_text(p, "ca-file", a->ca_file);
+	print_text(p, "proxy", a->proxy);
+	print_text(p, "proxy-user", a->proxy_user);
+	print_secret(p, "proxy-password", &a->proxy_password);
+	buf_puts(p->out, "    }\n");
+}
 
 static void
 print_smarthost(const struct printer *p, const struct smarthost *s)
@@ -162,6 +201,10 @@ print_smarthost(const struct printer *p, const struct smarthost *s)
 	print_text(p, "user", s->user);
 	print_secret(p, "password", &s->password);
 	print_secret(p, "token", &s->token);
+	if (s->oauth != NULL)
+		print_oauth(p, s->oauth);
+	else
+		buf_puts(p->out, "    # oauth is not set\n");
 	print_text(p, "auth", s->auth);
 	print_text(p, "authorization-id", s->authorization_id);
 	print_text(p, "tls-ca-file", s->tls_ca_file);
@@ -187,6 +230,7 @@ print_top(const struct printer *p)
 	print_bool(p, "encode-headers", c->encode_headers);
 	print_bool(p, "requiretls", c->requiretls);
 	print_text(p, "tls-session-cache", c->tls_session_cache);
+	print_text(p, "token-cache", c->token_cache);
 	print_duration(p, "timeout", c->timeout);
 	print_duration(p, "idle-timeout", c->idle_timeout);
 	print_text(p, "log", c->log == LOG_TO_FILE ? c->log_file : c->log == LOG_TO_STDERR ? "stderr" : "syslog");
@@ -216,7 +260,7 @@ config_print(const struct config *c, struct buf *out)
 		buf_puts(out, "smarthost ");
 		add_quoted(out, c->smarthost[i].title);
 		buf_puts(out, " {");
-		add_origin(out, from, origin(c, c->smarthost[i].title, ""), "");
+		add_origin(out, from, origin(c, c->smarthost[i].title, NULL, ""), "");
 		p.section = c->smarthost[i].title;
 		print_smarthost(&p, &c->smarthost[i]);
 		buf_puts(out, "}\n");

@@ -109,7 +109,12 @@ take_comment(struct scan *s)
 bool
 config_is_secret(const char *option)
 {
-	return strcmp(option, "password") == 0 || strcmp(option, "tls-key-password") == 0;
+	static const char *const secrets[] = {"password", "tls-key-password", "client-secret", "client-key-password", "proxy-password"};
+
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		if (strcmp(option, secrets[i]) == 0)
+			return true;
+	return false;
 }
 
 /*

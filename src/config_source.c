@@ -94,9 +94,15 @@ unreadable(const char *path, const char *why, struct outcome *o)
 static bool
 has_password(const struct config *c)
 {
-	for (size_t i = 0; i < c->smarthosts; i++)
-		if (c->smarthost[i].password.kind == SECRET_TEXT || c->smarthost[i].tls_key_password.kind == SECRET_TEXT)
+	for (size_t i = 0; i < c->smarthosts; i++) {
+		const struct smarthost *s = &c->smarthost[i];
+		const struct oauth *a = s->oauth;
+
+		if (s->password.kind == SECRET_TEXT || s->tls_key_password.kind == SECRET_TEXT)
 			return true;
+		if (a != NULL && (a->client_secret.kind == SECRET_TEXT || a->client_key_password.kind == SECRET_TEXT || a->proxy_password.kind == SECRET_TEXT))
+			return true;
+	}
 	return false;
 }
 
@@ -337,6 +343,29 @@ free_secret(struct secret_source *s)
 	free(s->value);
 }
 
+static void
+free_oauth(struct oauth *a)
+{
+	if (a == NULL)
+		return;
+	free_secret(&a->client_secret);
+	free_secret(&a->client_key_password);
+	free_secret(&a->proxy_password);
+	free(a->provider);
+	free(a->token_url);
+	free(a->device_url);
+	free(a->client_id);
+	free(a->scope);
+	free(a->client_certificate);
+	free(a->client_key);
+	free(a->refresh_token_file);
+	free(a->service_account_file);
+	free(a->ca_file);
+	free(a->proxy);
+	free(a->proxy_user);
+	free(a);
+}
+
 void
 config_free(struct config *c)
 {
@@ -346,6 +375,7 @@ config_free(struct config *c)
 		free_secret(&s->password);
 		free_secret(&s->tls_key_password);
 		free_secret(&s->token);
+		free_oauth(s->oauth);
 		free(s->title);
 		free(s->host);
 		free(s->user);
@@ -365,6 +395,7 @@ config_free(struct config *c)
 	free(c->local_to);
 	free(c->aliases);
 	free(c->tls_session_cache);
+	free(c->token_cache);
 	free(c->queue);
 	free(c->log_file);
 	free(c->transcript);

@@ -34,7 +34,7 @@ uint16_t config_default_port(enum tls_mode tls);
 bool config_is_host(const char *s);
 bool config_is_address(const char *s);
 
-/* True where the option is a secret in itself, as text: "password", "tls-key-password". */
+/* True where the option is a secret in itself, as text: "password", "tls-key-password", "client-secret" ... */
 bool config_is_secret(const char *option);
 
 #endif

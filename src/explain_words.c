@@ -144,8 +144,8 @@ const struct explain_extension explain_extensions[] = {
 	{"SCRAM-SHA-1", MECHANISM "as SCRAM-SHA-256, with SHA-1" UNTOLD USED, "RFC 5802"},
 	{"EXTERNAL", MECHANISM "the client certificate of TLS says who it is; no password is sent, only the identity to act as, if any" USED " with tls-certificate",
 	    "RFC 4422 appendix A"},
-	{"OAUTHBEARER", MECHANISM "sends user and access token of OAuth 2.0. The token goes over the wire, within TLS" USED " with token-command or token-file", "RFC 7628"},
-	{"XOAUTH2", MECHANISM "as OAUTHBEARER, in another form; the token goes over the wire, within TLS" USED " with token-command or token-file",
+	{"OAUTHBEARER", MECHANISM "sends user and access token of OAuth 2.0. The token goes over the wire, within TLS" USED " with oauth, token-command or token-file", "RFC 7628"},
+	{"XOAUTH2", MECHANISM "as OAUTHBEARER, in another form; the token goes over the wire, within TLS" USED " with oauth, token-command or token-file",
 	    "Google and Microsoft" NO_STANDARD},
 	{"PLAIN", MECHANISM "sends user and password in base64, which hides nothing. The password itself goes over the wire, within TLS" USED
 	    " where nothing better is offered", "RFC 4616"},
@@ -228,6 +228,9 @@ const struct explain_flag explain_flags[] = {
 	{"--check", " [--json] [-f sender] [recipient ...]", "try the whole way to the smarthost, and send nothing",
 	    "Goes the whole way: configuration, secrets, look-up, connection, TLS, sign-in, MAIL, and RCPT for each recipient. "
 	    "Says a line for each step (--json: for programs), sends nothing, and exits with the status that sending would have" FIRST},
+	{"--authorize", " [smarthost]", "let a person authorize the sending, in a browser",
+	    "Shows an address and a code, waits until a person has entered it in a browser, and keeps the refresh token in refresh-token-file (OAuth 2.0). "
+	    "On a terminal alone" FIRST},
 	{"--explain", " [topic ...]", "what a reply code, command, flag or exit status means", "Explains reply codes, enhanced status codes, commands and extensions of SMTP, "
 	    "exit statuses and flags. Without a topic it lists all" FIRST},
 	{"--print-config", "", "what is configured, and where",

@@ -17,6 +17,7 @@
 #include "put.h"
 
 #define LOG_VALUE_MAX	512	/* octets of a value */
+#define TROUBLES	3
 #define LOG_WAIT	2000	/* milliseconds that standard error may stand still */
 #define LOG_LINE_MAX	8192	/* octets of a line, so that it is written whole by one write(2) */
 
@@ -28,7 +29,7 @@ static struct {
 	const char *file;
 	char tag[33];
 	char error[300];
-	struct { const char *what; char why[100]; } trouble[2];	/* of the log, and of the transcript */
+	struct { const char *what; char why[100]; } trouble[TROUBLES];	/* of the log, and of other traces */
 } handle;
 
 void
@@ -208,7 +209,7 @@ log_lost(void)
 void
 log_remember(const char *what, const char *where, const char *why)
 {
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < TROUBLES; i++)
 		if (handle.trouble[i].what == NULL || strcmp(handle.trouble[i].what, what) == 0) {
 			handle.trouble[i].what = what;
 			(void)strlcpy(handle.trouble[i].why, why, sizeof(handle.trouble[i].why));
@@ -221,7 +222,7 @@ log_remember(const char *what, const char *where, const char *why)
 const char *
 log_trouble(const char *what)
 {
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < TROUBLES; i++)
 		if (handle.trouble[i].what != NULL && strcmp(handle.trouble[i].what, what) == 0)
 			return handle.trouble[i].why;
 	return NULL;

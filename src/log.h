@@ -39,7 +39,7 @@ const char *log_where(void);
 /* Why what was written there is lost without anybody noticing, or NULL: syslog(3) says nothing. */
 const char *log_lost(void);
 
-/* What of a run's traces could not be written: "the log", or "the transcript", as static text. Only a run that fails itself tells it, the first one. */
+/* What of a run's traces could not be written: "the log", "the transcript", "the refresh token", as static text. Only a run that fails itself tells it, the first one. */
 void log_remember(const char *what, const char *where, const char *why);
 
 /* That ("cannot write the log /x: No space left on device"), or NULL. */

@@ -332,6 +332,8 @@ take_long_flag(struct options *opt, int argc, char **argv, int *i, struct outcom
 		opt->mode = MODE_HELP;
 	else if (strcmp(flag, "--check") == 0)
 		opt->mode = MODE_CHECK;
+	else if (strcmp(flag, "--authorize") == 0)
+		opt->mode = MODE_AUTHORIZE;
 	else if (strcmp(flag, "--explain") == 0)
 		opt->mode = MODE_EXPLAIN;
 	else if (strcmp(flag, "--print-config") == 0)
@@ -391,6 +393,8 @@ options_parse(struct options *opt, int argc, char **argv, struct outcome *o)
 		opt->recipient = argv + i;
 		opt->recipients = (size_t)(argc - i);
 	}
+	if (opt->mode == MODE_AUTHORIZE && (opt->from_header || opt->recipients > 1))
+		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "it takes the title of one smarthost at most", "flag --authorize refused");
 	if (opt->mode == MODE_CHECK && opt->from_header)
 		return outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "the first flag takes no message", "nothing was done");
 	if ((opt->mode == MODE_RUN || opt->mode == MODE_STEER || opt->mode == MODE_PRINT) && (opt->recipients > 0 || opt->from_header))

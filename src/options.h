@@ -11,7 +11,7 @@
 #include "outcome.h"
 
 /* Those up to MODE_VERIFY send or ask. */
-enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_RUN, MODE_STEER, MODE_PRINT, MODE_LIST, MODE_ALIASES, MODE_CHECK, MODE_EXPLAIN, MODE_VERSION, MODE_HELP };
+enum mode { MODE_DELIVER, MODE_SERVE, MODE_VERIFY, MODE_RUN, MODE_STEER, MODE_PRINT, MODE_LIST, MODE_ALIASES, MODE_CHECK, MODE_AUTHORIZE, MODE_EXPLAIN, MODE_VERSION, MODE_HELP };
 
 /* -oe: what a failure of a message that could be read is told by; from ERRORS_MAIL on by a notice. */
 enum error_mode {

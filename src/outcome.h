@@ -35,6 +35,15 @@ enum cause {
 	CAUSE_CONFIG_FLAG,		/* -C names a file that it may not */
 	CAUSE_SECRET_MISSING,
 	CAUSE_SECRET_UNREADABLE,
+	CAUSE_OAUTH_KEY,		/* the key that signs for a token cannot be used */
+	CAUSE_OAUTH_ANSWER,		/* the token endpoint answers with what is no token, and no error */
+	CAUSE_OAUTH_REFUSED,		/* the token endpoint refuses (RFC 6749 section 5.2), or for now */
+	CAUSE_OAUTH_STORE,		/* the refresh token cannot be kept */
+	CAUSE_OAUTH_ACCOUNT,		/* the service account's file is none */
+	CAUSE_OAUTH_DOWN,		/* the token endpoint cannot be reached */
+	CAUSE_OAUTH_TLS,		/* nor trusted */
+	CAUSE_OAUTH_PROXY,
+	CAUSE_OAUTH_CONSENT,		/* nobody has authorized yet, or the authorization has ended */
 	CAUSE_SECRET_LATE,		/* nobody has filled the pipe that it comes from */
 	CAUSE_SECRET_COMMAND,		/* the command that prints the secret failed */
 	CAUSE_OUTPUT,			/* standard output does not take it */

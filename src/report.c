@@ -205,6 +205,16 @@ add_passed_over(struct buf *line, const struct result *r)
 	buf_free(&list);
 }
 
+/* The next run may not be able to sign in: that is worth a word also where this one goes well. */
+static void
+log_warning(struct buf *line)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text), "cannot write the refresh token: %s", log_trouble("the refresh token"));
+	log_field(line, "warning", text);
+}
+
 void
 report_log(const struct result *r)
 {
@@ -229,7 +239,9 @@ report_log(const struct result *r)
 		log_field(&line, "notice", r->notice);
 		log_field(&line, r->notice_why[0] != '\0' ? "notice-why" : "notice-id", r->notice_why[0] != '\0' ? r->notice_why : r->notice_id);
 	}
-	if (r->warning[0] != '\0')
+	if (log_trouble("the refresh token") != NULL)
+		log_warning(&line);
+	else if (r->warning[0] != '\0')
 		log_field(&line, "warning", r->warning);
 	if (r->tries > 0 && r->outcome.status == 0)
 		add_passed_over(&line, r);

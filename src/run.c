@@ -1,12 +1,14 @@
 /*
  * One run: options, configuration, message, envelope, repair, submission, report. See run.h.
  */
+#include <sys/auxv.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "authorize.h"
 #include "check.h"
 #include "config.h"
 #include "config_print.h"
@@ -400,6 +402,23 @@ check(struct delivery *d, const struct outcome *config)
 	return check_run(&setup, &d->aliases, &d->envelope, &d->result);
 }
 
+/* --authorize, where a person sits. A program with rights of its own would write where the person may not. */
+static int
+authorize_all(struct delivery *d, struct outcome *o)
+{
+	if (o->status == 0 && isatty(STDIN_FILENO) + isatty(STDOUT_FILENO) < 2)
+		(void)outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "it is for a person at a terminal", "flag --authorize refused");
+	else if (o->status == 0 && getauxval(AT_SECURE) != 0)
+		(void)outcome_set(o, EX_USAGE, STAGE_USAGE, CAUSE_USAGE, "the program runs with rights that its caller lacks", "flag --authorize refused");
+	if (o->status == 0)
+		(void)authorize(&d->config, d->opt.recipients > 0 ? d->opt.recipient[0] : NULL, &d->trace, o);
+	if (o->status == 0)
+		return EX_OK;
+	report_note(o);
+	report_failure(STDERR_FILENO, o);
+	return o->status;
+}
+
 /* --explain */
 static int
 explain_all(const struct options *opt)
@@ -463,6 +482,7 @@ other_mode(const struct delivery *d, struct outcome *o)
 	case MODE_VERIFY:
 	case MODE_RUN:
 	case MODE_CHECK:
+	case MODE_AUTHORIZE:
 		break;
 	}
 	return EX_SOFTWARE;
@@ -511,6 +531,8 @@ run(int argc, char **argv, const struct process *p)
 	d->keeper = (struct keeper){.config = &d->config, .options = &d->opt, .aliases = &d->aliases, .host = d->host, .trace = &d->trace};
 	if (o->status == 0 && d->opt.mode == MODE_RUN)
 		status = run_queue(d, &config);
+	else if (o->status == 0 && d->opt.mode == MODE_AUTHORIZE)
+		status = authorize_all(d, &config);
 	else if (d->opt.mode == MODE_CHECK && (o->status == 0 || d->opt.json))
 		status = check(d, o->status != 0 ? o : &config);	/* whoever reads JSON gets it */
 	else if (o->status == 0 && d->opt.mode > MODE_VERIFY)

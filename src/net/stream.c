@@ -334,6 +334,20 @@ stream_readline(struct stream *s, char *line, size_t size)
 	}
 }
 
+ptrdiff_t
+stream_read(struct stream *s, char *p, size_t n)
+{
+	if (stream_pending(s) == 0 && s->error == STREAM_OK && fill(s) == -1)
+		return s->error == STREAM_CLOSED ? 0 : -1;
+	if (stream_pending(s) == 0)
+		return s->error == STREAM_CLOSED ? 0 : -1;
+	if (n > stream_pending(s))
+		n = stream_pending(s);
+	memcpy(p, s->in.data + s->in_at, n);
+	s->in_at += n;
+	return (ptrdiff_t)n;
+}
+
 size_t
 stream_pending(const struct stream *s)
 {
@@ -370,6 +384,8 @@ stream_fail(const struct stream *s, enum stage stage, const char *doing, struct 
 void
 stream_close(struct stream *s)
 {
+	if (s->in.data != NULL)
+		explicit_bzero(s->in.data, s->in.size);	/* a token may have been in it */
 	tls_free(s->tls);
 	s->tls = NULL;
 	if (s->fd >= 0)

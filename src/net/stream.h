@@ -56,6 +56,9 @@ int stream_flush(struct stream *s);
  */
 ptrdiff_t stream_readline(struct stream *s, char *line, size_t size);
 
+/* At most n octets as they come, at least one. Their number; 0: the other side has ended the connection in order; -1: s->error. */
+ptrdiff_t stream_read(struct stream *s, char *p, size_t n);
+
 /* Overwrites what was sent and taken and is no longer needed but still lies in the buffers: after a secret has passed. */
 void stream_forget(struct stream *s);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include "oauth/token.h"
 #include "secret.h"
 #include "smtp/auth.h"
 #include "smtp/sasl.h"
@@ -13,8 +14,10 @@ struct secrets {
 	struct buf password;
 	struct buf token;
 	struct buf none;
-	struct buf hidden[SASL_MECHANISMS];	/* what was sent so far, in base64 */
+	struct buf hidden[SASL_MECHANISMS + 1];	/* what was sent so far, in base64 */
 	size_t hides;
+	bool kept;			/* the token is from the cache: it may be refused though another one would not be */
+	struct buf refused;		/* the token that was, to which this has happened; the next one is fetched */
 };
 
 static bool
@@ -26,7 +29,7 @@ usable(const struct sasl_mechanism *m, const struct smarthost *h)
 	case SASL_CERTIFICATE:
 		return h->tls_certificate != NULL;
 	case SASL_TOKEN:
-		return h->token.kind != SECRET_NONE;
+		return h->token.kind != SECRET_NONE || h->oauth != NULL;
 	case SASL_PASSWORD:
 		return h->user != NULL && h->password.kind != SECRET_NONE;
 	}
@@ -36,17 +39,19 @@ usable(const struct sasl_mechanism *m, const struct smarthost *h)
 bool
 auth_wanted(const struct smarthost *h)
 {
-	return h->user != NULL || h->token.kind != SECRET_NONE || (h->auth != NULL && strcmp(h->auth, "EXTERNAL") == 0);
+	return h->user != NULL || h->token.kind != SECRET_NONE || h->oauth != NULL || (h->auth != NULL && strcmp(h->auth, "EXTERNAL") == 0);
 }
 
 /* The secret that the mechanism needs, or NULL: o. */
 static const struct buf *
-secret_for(struct secrets *known, const struct sasl_mechanism *m, const struct smarthost *h, msec deadline, struct outcome *o)
+secret_for(struct secrets *known, const struct sasl_mechanism *m, const struct smarthost *h, msec deadline, struct trace *t, struct outcome *o)
 {
 	bool token = m->needs == SASL_TOKEN;
 	struct buf *b = m->needs == SASL_CERTIFICATE ? &known->none : token ? &known->token : &known->password;
 	char what[300];
 
+	if (token && h->oauth != NULL)
+		return b->len > 0 || oauth_token(b, &known->kept, h, &known->refused, deadline, t, o) == 0 ? b : NULL;
 	(void)snprintf(what, sizeof(what), "%s of %s", token ? "token" : "password", h->host);
 	if (m->needs != SASL_CERTIFICATE && b->len == 0 && secret_get(b, token ? &h->token : &h->password, what, deadline, o) == -1)
 		return NULL;
@@ -91,7 +96,7 @@ run(const struct sasl_mechanism *m, struct stream *s, const struct smarthost *h,
 	struct sasl a = {.mechanism = m, .stream = s, .trace = t, .host = h, .cap = cap, .outcome = o, .hidden = known->hidden, .hides = known->hides};
 	int r;
 
-	a.secret = secret_for(known, m, h, s->deadline, o);
+	a.secret = secret_for(known, m, h, s->deadline, t, o);
 	if (a.secret == NULL)
 		return -1;
 	r = m->run(&a);
@@ -118,6 +123,13 @@ can_bind(const struct sasl_mechanism *m, struct stream *s)
 	return can;
 }
 
+/* True where a token was refused, and the smarthost still listens. */
+static bool
+is_about_token(const struct sasl_mechanism *m, const struct stream *s, const struct outcome *o)
+{
+	return m->needs == SASL_TOKEN && s->error == STREAM_OK && (o->code == 535 || o->code == 334 || o->cause == CAUSE_REFUSED_TOKEN);
+}
+
 int
 auth_sign_in(struct stream *s, const struct smarthost *h, const struct capability *cap, struct trace *t, char *mechanism, struct outcome *o)
 {
@@ -136,9 +148,21 @@ auth_sign_in(struct stream *s, const struct smarthost *h, const struct capabilit
 			continue;	/* whoever is in between would gain by that */
 		(void)strlcpy(mechanism, m->name, 32);
 		r = run(m, s, h, cap, &known, t, &intercepted, o);
+		if (r == -1 && h->oauth != NULL && is_about_token(m, s, o)) {
+			oauth_drop(h, &known.token);
+			if (known.kept && known.refused.len == 0) {	/* once */
+				trace_note(t, "once more, with a new token");
+				known.refused = known.token;
+				known.token = (struct buf){0};
+				r = run(m, s, h, cap, &known, t, &intercepted, o);
+				if (r == -1 && known.token.len > 0)
+					oauth_drop(h, &known.token);
+			}
+		}
 	}
 	buf_wipe(&known.password);
 	buf_wipe(&known.token);
+	buf_wipe(&known.refused);
 	while (known.hides > 0)
 		buf_wipe(&known.hidden[--known.hides]);
 	if (r == 1)

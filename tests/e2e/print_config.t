@@ -37,6 +37,15 @@ smarthost "one" {
 }
 smarthost "two.example.com" { tls = "implicit"  user = 'b"b' password-command = "cat /run/x"
 	tls-min-version = "1.3" }
+smarthost "three.example.com" {
+	user = "c@example.com"
+	oauth {
+		provider = "microsoft"
+		tenant = "contoso.com"
+		client-id = "id"
+		client-secret-file = "/run/client"
+	}
+}
 timeout = "90s"
 log = "stderr"
 END
@@ -49,14 +58,16 @@ END
 	    'one port' => ['2525', 'line 8'], 'one tls' => ['"starttls"', 'default'], 'one auth' => [undef, 'not set'], 'two.example.com port' => ['465', 'default'],
 	    'two.example.com host' => ['"two.example.com"', 'default'], 'two.example.com user' => ['"b\"b"', 'line 10'],
 	    'two.example.com password-command' => ['"cat /run/x"', 'line 10'], 'two.example.com tls-min-version' => ['"1.3"', 'line 11'],
-	    ' from' => ['"app@example.com"', 'line 2'], ' override-from' => ['true', 'line 3'], ' timeout' => ['"90s"', 'line 12'], ' log' => ['"stderr"', 'line 13'],
+	    ' from' => ['"app@example.com"', 'line 2'], ' override-from' => ['true', 'line 3'], ' timeout' => ['"90s"', 'line 21'], ' log' => ['"stderr"', 'line 22'],
+	    'three.example.com client-id' => ['"id"', 'line 17'], 'three.example.com scope' => ['"https://outlook.office365.com/.default"', 'default'],
+	    'three.example.com token-url' => ['"https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"', 'default'],
 	    ' idle-timeout' => ['"5m"', 'default'], ' queue-lifetime' => ['"5d"', 'default'], ' queue' => [undef, 'not set'], ' queue-max-size' => [undef, 'not set']);
 	is_deeply($said->{$_}, $is{$_}, $_) for sort keys %is;
 	unlike($run->out, qr/se cr|et'/, 'the password is not shown');
 	my %missing = %options;
 	delete $missing{s/.* //r} for keys %$said;
-	delete $missing{$_} for map { ("$_-file", "$_-env", "$_-command") } qw(password tls-key-password token);
-	delete @missing{qw(smarthost token)};
+	delete $missing{$_} for map { ("$_-file", "$_-env", "$_-command") } qw(password tls-key-password token client-secret client-key-password proxy-password);
+	delete @missing{qw(smarthost token provider oauth client-secret)};	# a provider is told as what it fills in
 	is(join(' ', sort keys %missing), '', 'each option of the manual is told');
 	(my $again = $run->out) =~ s/^.*# password is hidden.*$/password = 'x'/m;
 	my ($second, $same) = print_config(conf => $again);

@@ -93,9 +93,9 @@ sub header {
 sub write_conf {
 	my ($path, $host, $section) = @_;
 
-	spew($path, "smarthost \"$host\" {\n" . join('', map { "\t$_ = $section->{$_}\n" }
-	    grep { defined $section->{$_} } sort keys %$section) .
-	    "}\nlog = " . $server->quoted('/tmp/log') . "\ntimeout = \"1m\"\n", 0600);
+	spew($path, "smarthost \"$host\" {\n" . join('', map { $_ eq 'oauth' ? "\t$_ $section->{$_}\n" : "\t$_ = $section->{$_}\n" }
+	    grep { defined $section->{$_} && $_ ne 'token-cache' } sort keys %$section) .
+	    "}\n" . (defined $section->{'token-cache'} ? "token-cache = $section->{'token-cache'}\n" : '') . "log = " . $server->quoted('/tmp/log') . "\ntimeout = \"1m\"\n", 0600);
 }
 
 # Runs the program.  args, input; way: the smarthost section, in which an undef

@@ -50,6 +50,36 @@ subtest 'a token goes before a password' => sub {
 	arrived_alone($result, header() . "\ntext\n");
 };
 
+# The token comes from an endpoint (tests/oauth), is kept, and used again.
+subtest 'a token that was fetched' => sub {
+	plan(skip_all => 'no python3') if !grep { -x "$_/python3" } split /:/, $ENV{PATH};
+	my $dir = $server->path('/tmp/endpoint');
+	my $token = PrivateSmtpServer::TOKEN;
+
+	mkdir $dir, 0700;
+	qx{openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2 -keyout $dir/key -out $dir/cert 2>&1};
+	my $body = unpack 'H*', qq({"access_token":"$token","token_type":"Bearer","expires_in":3600});
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		exec 'python3', '-B', "$FindBin::Bin/../oauth/endpoint.py", '--dir', $dir, '--cert', "$dir/cert", '--key', "$dir/key", '--client-id', 'app',
+		    '--client-secret', 'hidden', '--rule', "1- body $body" or POSIX::_exit(127);
+	}
+	select undef, undef, undef, 0.05 for grep { !-s "$dir/port" } 1 .. 200;
+	my ($port) = split ' ', do { local (@ARGV, $/) = ("$dir/port"); <> // '' };
+	mkdir "$dir/cache", 0700;
+	for my $time ('first', 'second') {
+		my $result = submit(way => { %$submission, 'password-file' => undef, oauth => "{ token-url = \"https://localhost:$port/token\" client-id = 'app' " .
+		    "client-secret = 'hidden' ca-file = \"$dir/cert\" }", 'token-cache' => "\"$dir/cache\"" }, args => [qw(-t -i)], input => header() . "\ntext $time\n");
+
+		succeeded($result);
+		is($server->auth_used($result->{log}), 'XOAUTH2', 'XOAUTH2 was used');
+		unlike($result->{err} . $result->{own_log}, qr/sesame|hidden/, 'no secret is told');
+	}
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+	is(do { local (@ARGV, $/) = ("$dir/violations"); <> // '' }, '', 'the endpoint has nothing against it');
+};
+
 # It offers AUTH before TLS, but 538 is all that comes of it.
 subtest 'AUTH without TLS' => sub {
 	my $result = submit(way => { %$submission, tls => '"none"',

@@ -25,7 +25,7 @@ SKIP: {
 }
 # Each option has its default and an example.
 {
-	my ($blocks) = slurp('man/sendmail.conf.5') =~ /^\.Sh SMARTHOSTS\n(.*?)^\.Sh (?!OPTIONS)/ms;
+	my ($blocks) = slurp('man/sendmail.conf.5') =~ /^\.Sh SMARTHOSTS\n(.*?)^\.Sh (?!OPTIONS|OAUTH)/ms;
 	my @parts = split /^(?=\.It Cm [a-z0-9-]+ Li =)/m, $blocks;
 	my @lacking;
 

@@ -36,8 +36,8 @@ sub where
 
 my %floor;
 my $level = 0;
-for (['clock', 'mem', 'json', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
-    ['smtp/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify', 'check'], ['queue/'], ['keep'], ['desk'], ['run'], ['main']) {
+for (['clock', 'mem', 'json', 'url', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
+    ['smtp/', 'oauth/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify', 'check', 'authorize'], ['queue/'], ['keep'], ['desk'], ['run'], ['main']) {
 	$floor{$_} = $level for @$_;
 	$level++;
 }
@@ -66,8 +66,8 @@ is_deeply([grep { !/^src\/(?:log|explain)\.h includes config\.h$/ } @upwards], [
 is_deeply(\@sideways, [], 'mail/ and net/ know nothing of each other, nor of smtp/');
 
 my @openssl = map { my $f = $_; $text{$f} =~ m{^#include <openssl/}m ? $f : () } @sources;
-is_deeply([grep { !m{^src/(?:net/tls[a-z_]*|smtp/sasl|smtp/scram)\.[ch]$} } @openssl], [], 'OpenSSL: only net/tls*, smtp/sasl.c and smtp/scram.c');
-is_deeply([map { $text{$_} =~ /#include <confuse\.h>/ ? $_ : () } @sources], ['src/config.c'], 'libconfuse: only config.c');
+is_deeply([grep { !m{^src/(?:net/tls[a-z_]*|smtp/sasl|smtp/scram|oauth/jwt)\.[ch]$} } @openssl], [], 'OpenSSL: only net/tls*, smtp/sasl.c, smtp/scram.c and oauth/jwt.c');
+is_deeply([map { $text{$_} =~ /#include <confuse\.h>/ ? $_ : () } @sources], ['src/config_take.h'], 'libconfuse: only config.c and config_take.c, through config_take.h');
 is_deeply(where(qr/(?<![\w.>])exit\s*\(/, 'src/main.c'), [], 'exit(): only main.c');
 is_deeply(where(qr/(?<!\w)v?syslog\s*\(/, 'src/log.c'), [], 'syslog(): only log.c');
 is_deeply(where(qr/(?<!\w)poll\s*\(/, 'src/net/stream.c', 'src/net/dial.c', 'src/secret.c', 'src/mail/message.c', 'src/smtp/intake.c', 'src/put.c'), [], 'poll(): only where the network, a command, stdin or a reader of ours is waited for');
