@@ -163,22 +163,20 @@ keep(const struct token *token, const struct smarthost *h, struct outcome *o)
 	const char *path = h->oauth->refresh_token_file;
 	struct token_cache c;
 	struct buf b = {0};
-	int lock, error;
+	int error;
 	bool kept;
 
 	if (token->refresh.len == 0)
 		return outcome_set(o, EX_PROTOCOL, STAGE_SECRET, CAUSE_OAUTH_ANSWER, "it gives no refresh token; a scope such as offline_access may be missing", "cannot keep the authorization");
-	lock = cache_lock_refresh(h, clock_now() + STEP_TIME);
+	cache_open(&c, h);
+	(void)cache_lock(&c, h, clock_now() + STEP_TIME);
 	kept = cache_replace(path, &token->refresh);
 	error = errno;
-	if (lock != -1)
-		(void)close(lock);
-	errno = error;
-	if (!kept)
-		return outcome_set(o, EX_CANTCREAT, STAGE_SECRET, CAUSE_OAUTH_STORE, strerror(errno), "cannot write the refresh token to %s", path);
-	cache_open(&c, h);
+	cache_drop(&c, NULL);	/* it may be another account's */
 	cache_put(&c, &token->access, token->lifetime);
 	cache_close(&c);
+	if (!kept)
+		return outcome_set(o, EX_CANTCREAT, STAGE_SECRET, CAUSE_OAUTH_STORE, strerror(error), "cannot write the refresh token to %s", path);
 	buf_puts(&b, "Authorized; the refresh token is in ");
 	printable_add(&b, path, strlen(path), 4096);
 	buf_puts(&b, ". Whoever sends has to be able to read it, and its directory has to let him\nreplace it. sendmail --check tells whether it is good.\n");
@@ -191,13 +189,15 @@ keep(const struct token *token, const struct smarthost *h, struct outcome *o)
 static int
 check_place(const struct smarthost *h, struct outcome *o)
 {
-	const char *path = h->oauth->refresh_token_file;
+	char *real = realpath(h->oauth->refresh_token_file, NULL);
+	const char *path = real != NULL ? real : h->oauth->refresh_token_file;
 	char *directory = mem_ndup(path, (size_t)(strrchr(path, '/') - path) + 1);
-	int r = access(directory, W_OK | X_OK);
+	int r = access(directory, W_OK | X_OK) == 0 || access(path, W_OK) == 0 ? 0 : -1;
 
 	if (r == -1)
 		(void)outcome_set(o, EX_CANTCREAT, STAGE_SECRET, CAUSE_OAUTH_STORE, strerror(errno), "cannot write the refresh token to %s", path);
 	free(directory);
+	free(real);
 	return r;
 }
 

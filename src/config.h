@@ -68,6 +68,7 @@ struct smarthost {
 	bool tls_any;		/* with srv: tls was not given, so that the records decide between implicit and STARTTLS */
 	const char *tls_session_cache;	/* these: the configuration's */
 	const char *token_cache;
+	bool token_fresh;	/* a token that was kept is not enough: --check */
 	const char *queue;
 	int tls_min_version;	/* 12, 13 */
 	unsigned line;		/* of the configuration, 0: environment */

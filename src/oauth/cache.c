@@ -109,10 +109,10 @@ static void
 set_name(struct token_cache *c, const struct smarthost *h)
 {
 	const struct oauth *a = h->oauth;
-	struct buf b = {0}, coded = {0};
+	struct buf b = {0};
 	uint64_t sum[2] = {0xcbf29ce484222325U, 0x84222325cbf29ce4U};
 
-	buf_printf(&b, FORMAT "\n%d\n%s\n%s\n%s\n%s\n%s\n", (int)a->grant, h->host, h->user, a->token_url != NULL ? a->token_url : "", a->client_id != NULL ? a->client_id : "",
+	buf_printf(&b, FORMAT "\n%d\n%s\n%s\n%s\n%s\n%s\n", (int)a->grant, h->title, h->user, a->token_url != NULL ? a->token_url : "", a->client_id != NULL ? a->client_id : "",
 	    a->scope != NULL ? a->scope : "");
 	buf_printf(&b, "%s\n%s\n", a->client_secret.value != NULL && a->client_secret.kind != SECRET_TEXT ? a->client_secret.value : "", a->refresh_token_file != NULL ? a->refresh_token_file : "");
 	add_file(&b, a->client_certificate);
@@ -122,7 +122,6 @@ set_name(struct token_cache *c, const struct smarthost *h)
 			sum[k] = (sum[k] ^ (unsigned char)b.data[i]) * 0x100000001b3U + k;
 	(void)snprintf(c->name, sizeof(c->name), "token-%016jx%016jx", (uintmax_t)sum[0], (uintmax_t)sum[1]);
 	buf_free(&b);
-	buf_free(&coded);
 }
 
 void
@@ -167,44 +166,68 @@ take_lock(int fd, msec until)
 	return true;
 }
 
-/* A file that is replaced while it is waited for is another one: the lock has to be on the one that is there. */
+/* A file that is replaced while it is waited for is another one: the lock has to be on the one that is there. *held: it is, or there are no locks here. */
 static int
-lock_file(int dir, const char *path, int flags, msec until)
+lock_file(int dir, const char *path, int flags, msec until, bool *held)
 {
-	struct stat held, there;
+	struct timespec pause = {.tv_nsec = LOCK_PAUSE * 1000000L};
+	struct stat ours, there;
 
 	for (;;) {
 		int fd = openat(dir, path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
 
+		if (fd == -1 && (flags & O_ACCMODE) == O_RDWR && (flags & O_CREAT) == 0)
+			fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		*held = true;
 		if (fd == -1)
 			return -1;
-		(void)take_lock(fd, until);
-		if (clock_left(until) == 0 || (fstat(fd, &held) == 0 && fstatat(dir, path, &there, 0) == 0 && held.st_ino == there.st_ino && held.st_dev == there.st_dev))
+		*held = take_lock(fd, until) || clock_left(until) > 0;	/* else there are no locks here */
+		if (!*held || (fstat(fd, &ours) == 0 && fstatat(dir, path, &there, 0) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev))
 			return fd;
 		(void)close(fd);
+		(void)nanosleep(&pause, NULL);
+		if (clock_left(until) == 0) {
+			*held = false;
+			return -1;
+		}
 	}
 }
 
-int
-cache_lock_refresh(const struct smarthost *h, msec deadline)
+static msec
+lock_until(msec deadline)
 {
-	msec until = clock_now() + (clock_left(deadline) / 3 < LOCK_MAX ? clock_left(deadline) / 3 : LOCK_MAX);
+	int left = clock_left(deadline) / 3;
 
-	return h->oauth->refresh_token_file != NULL ? lock_file(AT_FDCWD, h->oauth->refresh_token_file, O_RDONLY, until) : -1;
+	return clock_now() + (left < LOCK_MAX ? left : LOCK_MAX);
 }
 
-void
+/* The file of the refresh token; what a run that was killed has left comes into its place first. */
+static int
+lock_refresh(const char *path, msec until, bool *held)
+{
+	int fd = lock_file(AT_FDCWD, path, O_RDWR, until, held);
+
+	while (fd != -1 && *held && cache_adopt(path)) {
+		(void)close(fd);	/* which is not the one that is there any more */
+		fd = lock_file(AT_FDCWD, path, O_RDWR, until, held);
+	}
+	return fd;
+}
+
+bool
 cache_lock(struct token_cache *c, const struct smarthost *h, msec deadline)
 {
-	msec until = clock_now() + (clock_left(deadline) / 3 < LOCK_MAX ? clock_left(deadline) / 3 : LOCK_MAX);
+	msec until = lock_until(deadline);
 	char name[sizeof(c->name) + 8];
+	bool held;
 
 	(void)snprintf(name, sizeof(name), "%s.lock", c->name);
 	if (c->dir != -1)
-		c->lock = lock_file(c->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, until);
-	c->refresh = cache_lock_refresh(h, deadline);
-	if (c->refresh != -1)
-		cache_adopt(h->oauth->refresh_token_file);
+		c->lock = lock_file(c->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, until, &held);
+	if (h->oauth->refresh_token_file == NULL)
+		return true;
+	c->refresh = lock_refresh(h->oauth->refresh_token_file, until, &held);
+	return held;
 }
 
 /* ---- the files ---- */
@@ -249,13 +272,19 @@ cache_get(const struct token_cache *c, struct buf *token)
 	return false;
 }
 
-/* Gives a new file owner and mode of the one that it replaces; where the group cannot be kept nobody else may read it. */
+/*
+ * Gives a new file owner and mode of the one that it replaces. False: the owner cannot be kept, and the file would be somebody else's. Where the group cannot be kept nobody else may read it.
+ */
 static bool
 make_like(int fd, const struct stat *like)
 {
-	bool same = fchown(fd, like->st_uid, like->st_gid) == 0 || fchown(fd, (uid_t)-1, like->st_gid) == 0;
+	bool same = fchown(fd, like->st_uid, like->st_gid) == 0;
 
-	return fchmod(fd, same ? like->st_mode & 0777 : like->st_mode & 0700) == 0;
+	if (!same && like->st_uid != geteuid())
+		return false;
+	same = same || fchown(fd, (uid_t)-1, like->st_gid) == 0;
+	(void)fchmod(fd, same ? like->st_mode & 0777 : like->st_mode & 0700);	/* it has 0600, which does */
+	return true;
 }
 
 static bool
@@ -363,12 +392,27 @@ leave_spot(struct spot *s)
 	errno = error;
 }
 
+/* Where no other file can take its place: it is mounted there, or its directory or its owner is another's. */
+static bool
+write_in_place(const char *path, const struct buf *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+	bool good = fd != -1 && write_all(fd, text->data, text->len) && ftruncate(fd, (off_t)text->len) == 0 && fsync(fd) == 0;
+	int error = errno;
+
+	if (fd != -1)
+		(void)close(fd);
+	errno = error;
+	return good;
+}
+
 bool
 cache_replace(const char *path, const struct buf *text)
 {
 	struct buf b = {0};
 	struct spot s;
 	bool good = false;
+	int error;
 
 	(void)buf_room(&b, text->len + 2);
 	buf_add(&b, text->data, text->len);
@@ -377,28 +421,37 @@ cache_replace(const char *path, const struct buf *text)
 		(void)unlinkat(s.dir, s.temporary, 0);
 		good = put_file(s.dir, s.name, s.temporary, b.data, b.len, true, s.there ? &s.st : NULL);
 	}
+	error = errno;
+	if (!good && s.there) {
+		good = write_in_place(path, &b);
+		errno = error;
+	}
 	leave_spot(&s);
 	buf_wipe(&b);
 	return good;
 }
 
-void
+bool
 cache_adopt(const char *path)
 {
 	struct spot s;
 	struct stat st;
 	char last = '\0';
+	bool adopted = false;
 	int fd;
 
-	if (find_spot(&s, path)) {
+	if (getauxval(AT_SECURE) == 0 && find_spot(&s, path)) {
 		fd = openat(s.dir, s.temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 1 && (!s.there || st.st_uid == s.st.st_uid || st.st_uid == geteuid()) &&
-		    pread(fd, &last, 1, st.st_size - 1) == 1 && last == '\n' && fsync(fd) == 0)
-			(void)renameat(s.dir, s.temporary, s.dir, s.name);
+		if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size > 1 && (st.st_uid == geteuid() || (s.there && st.st_uid == s.st.st_uid)) &&
+		    (!s.there || st.st_mtime >= s.st.st_mtime) && pread(fd, &last, 1, st.st_size - 1) == 1 && last == '\n' && fsync(fd) == 0)
+			adopted = renameat(s.dir, s.temporary, s.dir, s.name) == 0;
+		else if (fd != -1)
+			(void)unlinkat(s.dir, s.temporary, 0);
 		if (fd != -1)
 			(void)close(fd);
+		leave_spot(&s);
 	}
-	leave_spot(&s);
+	return adopted;
 }
 
 bool

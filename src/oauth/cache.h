@@ -23,11 +23,11 @@ struct token_cache {
 void cache_open(struct token_cache *c, const struct smarthost *h);
 void cache_close(struct token_cache *c);
 
-/* Waits for the locks, of the place and of the refresh token, for a third of the time left at most; where that is too long it goes on without. Adopts what a run that was killed has left. */
-void cache_lock(struct token_cache *c, const struct smarthost *h, msec deadline);
-
-/* The lock of the refresh token's file alone; closed by close(2). -1: there is none. */
-int cache_lock_refresh(const struct smarthost *h, msec deadline);
+/*
+ * Waits for the locks, of the place and of the refresh token's file, for a third of the time left at most. Without that of the place it goes on; false: that of the refresh token is held by
+ * somebody else for too long. What a run that was killed has left is adopted.
+ */
+bool cache_lock(struct token_cache *c, const struct smarthost *h, msec deadline);
 
 /* The token, if there is one that is good for a while yet. */
 bool cache_get(const struct token_cache *c, struct buf *token);
@@ -39,11 +39,12 @@ void cache_put(const struct token_cache *c, const struct buf *token, long lifeti
 void cache_drop(const struct token_cache *c, const struct buf *token);
 
 /*
- * A refresh token in its file, PATH, the links of which are followed: written as PATH.new, synced, renamed; owner, group and mode are kept as far as may be. False: it is as it was, errno.
- * cache_adopt(): a PATH.new that is whole, from a run that was killed before it could rename it, takes its place; under the lock. cache_holds(): that text is there already.
+ * A refresh token in its file, PATH, the links of which are followed: written as PATH.new, synced, renamed; owner, group and mode are kept as far as may be. Where no other file may take its
+ * place it is written as it is. False: errno. cache_adopt(): a PATH.new that is whole and not older, from a run that was killed before it could rename it, takes its place (true); any other is
+ * removed; under the lock. cache_holds(): that text is there.
  */
 bool cache_replace(const char *path, const struct buf *text);
-void cache_adopt(const char *path);
+bool cache_adopt(const char *path);
 bool cache_holds(const char *path, const struct buf *text);
 
 #endif

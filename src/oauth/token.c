@@ -3,25 +3,31 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sysexits.h>
 #include "log.h"
 #include "oauth/cache.h"
 #include "oauth/grant.h"
 #include "oauth/token.h"
 
-/* A refresh token that was replaced may be good no more. */
+/* A refresh token that was replaced may be good no more. But where another one than the one that was used is there by now, a person has put it there. */
 static void
-store_refresh(const struct smarthost *h, const struct buf *refresh, struct trace *t)
+store_refresh(const struct smarthost *h, const struct buf *used, const struct buf *refresh, struct trace *t)
 {
-	const char *path = h->oauth->refresh_token_file;
+	const char *path = h->oauth->refresh_token_file, *why;
 
 	if (path == NULL || refresh->len == 0 || cache_holds(path, refresh))
 		return;
+	if (!cache_holds(path, used)) {
+		trace_note(t, "%s holds another refresh token by now, which stays", path);
+		return;
+	}
 	if (cache_replace(path, refresh)) {
 		trace_note(t, "the new refresh token is in %s", path);
 		return;
 	}
-	trace_note(t, "cannot write the new refresh token to %s: %s", path, strerror(errno));
-	log_remember("the refresh token", path, strerror(errno));
+	why = strerror(errno);
+	log_remember("the refresh token", path, why);
+	trace_note(t, "cannot write the new refresh token to %s: %s", path, why);
 }
 
 /* Whatever else the answer holds, a new refresh token in it is kept first. */
@@ -38,9 +44,10 @@ fetch(struct buf *out, struct token_cache *c, const struct smarthost *h, msec de
 		r = grant_post(&reply, &g, true, deadline, t, o);
 	if (r == 0)
 		r = grant_answer(&token, &reply, &g, error, o);
+	if (g.hides > 0)
+		store_refresh(h, &g.hidden[0], &token.refresh, t);	/* the first secret of that grant is the token that was used */
 	grant_free(&g);
 	buf_wipe(&reply.body);
-	store_refresh(h, &token.refresh, t);
 	if (r == 0) {
 		trace_note(t, "a token for %ld s", token.lifetime);
 		cache_put(c, &token.access, token.lifetime);
@@ -52,9 +59,9 @@ fetch(struct buf *out, struct token_cache *c, const struct smarthost *h, msec de
 
 /* What is kept, unless it is what was refused. */
 static bool
-look(const struct token_cache *c, struct buf *out, const struct buf *refused)
+look(const struct token_cache *c, const struct smarthost *h, struct buf *out, const struct buf *refused)
 {
-	if (!cache_get(c, out))
+	if (h->token_fresh || !cache_get(c, out))
 		return false;
 	if (out->len != refused->len || memcmp(out->data, refused->data, out->len) != 0)
 		return true;
@@ -66,16 +73,19 @@ int
 oauth_token(struct buf *out, bool *kept, const struct smarthost *h, const struct buf *refused, msec deadline, struct trace *t, struct outcome *o)
 {
 	struct token_cache c;
+	bool alone = true;
 	int r = 0;
 
 	cache_open(&c, h);
-	*kept = look(&c, out, refused);
+	*kept = look(&c, h, out, refused);
 	if (!*kept) {
-		cache_lock(&c, h, deadline);
-		*kept = look(&c, out, refused);	/* whoever had the lock may have got one */
+		alone = cache_lock(&c, h, deadline);
+		*kept = look(&c, h, out, refused);	/* whoever had the lock may have got one */
 	}
 	if (*kept)
 		trace_note(t, "the token for %s was kept", h->host);
+	else if (!alone)
+		r = outcome_set(o, EX_TEMPFAIL, STAGE_SECRET, CAUSE_OAUTH_DOWN, "another process waits for the endpoint", "cannot get a token for %s", h->host);
 	else
 		r = fetch(out, &c, h, deadline, t, o);
 	cache_close(&c);
@@ -89,15 +99,5 @@ oauth_drop(const struct smarthost *h, const struct buf *token)
 
 	cache_open(&c, h);
 	cache_drop(&c, token);
-	cache_close(&c);
-}
-
-void
-oauth_forget(const struct smarthost *h)
-{
-	struct token_cache c;
-
-	cache_open(&c, h);
-	cache_drop(&c, NULL);
 	cache_close(&c);
 }

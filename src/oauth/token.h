@@ -18,9 +18,6 @@
  */
 int oauth_token(struct buf *out, bool *kept, const struct smarthost *h, const struct buf *refused, msec deadline, struct trace *t, struct outcome *o);
 
-/* Whatever is kept for it is not used again: the next token is a new one. */
-void oauth_forget(const struct smarthost *h);
-
 /* The smarthost has refused that token: it is not used again. */
 void oauth_drop(const struct smarthost *h, const struct buf *token);
 

@@ -99,7 +99,7 @@ token_run('a secret from a file', oauth => {'client-secret' => undef, 'client-se
 	token_run('one that is good no more', endpoint => $endpoint, oauth => {'client-secret' => undef, 'refresh-token-file' => $file}, exit => 77, err => [qr/invalid_grant.*--authorize/]);
 	token_run('none yet', endpoint => $endpoint, oauth => {'client-secret' => undef, 'refresh-token-file' => "$dir/none"}, exit => 78, err => [qr/No such file.*--authorize/]);
 	SKIP: {
-		skip 'root writes everywhere', 1 if $> != 0;
+		skip 'another user takes root', 1 if $> != 0;
 		my $new = endpoint(client_id => 'app', scope => 'mail', refresh_token => 'refresh-9', rotate => undef);
 		my $place = scratch();
 		chmod 0755, $place;
@@ -109,6 +109,19 @@ token_run('a secret from a file', oauth => {'client-secret' => undef, 'client-se
 			like($_[0]->log->{warning}, qr/cannot write the refresh token/, 'and the log tells');
 		});
 	}
+}
+{
+	my $endpoint = endpoint(client_id => 'app', scope => 'mail', refresh_token => 'refresh-0', rotate => undef, rules => ['1 delay 1500']);
+	my $dir = scratch();
+	my $begun;
+	spew("$dir/refresh", "refresh-0\n", 0600);
+	token_run('what a person puts there meanwhile stays', endpoint => $endpoint, oauth => {'client-secret' => undef, 'refresh-token-file' => "$dir/refresh"}, watch => sub {
+		return if $begun || !$endpoint->requests;
+		spew("$dir/other", "brand-new\n", 0600);
+		rename "$dir/other", "$dir/refresh";
+		$begun = 1;
+	});
+	is(slurp("$dir/refresh"), "brand-new\n", 'it is there');
 }
 {
 	my ($key, $cert, $public) = rsa_key('service');
@@ -140,6 +153,20 @@ token_run('a secret from a file', oauth => {'client-secret' => undef, 'client-se
 	token_run('behind a link', %by, token => 'token-3');
 	ok(-l "$dir/refresh", 'which stays');
 	is(slurp("$real/token"), $endpoint->file('refresh-token') =~ s/\n?\z/\n/r, 'and leads to the new one');
+	my $old = time - 3600;
+	spew("$real/token.new", "of long ago\n", 0600);
+	utime $old, $old, "$real/token.new";
+	token_run('an older one that was left behind', %by, token => 'token-4');
+	SKIP: {
+		skip 'no mount namespace to be had', 1 if !can_unshare();
+		spew("$dir/mounted", $endpoint->file('refresh-token'), 0600);
+		spew("$dir/point", '', 0600);
+		my %mounted = (endpoint => $endpoint, oauth => {'client-secret' => undef, 'refresh-token-file' => "$dir/point"}, wrap => ['unshare', '-m', '/bin/sh', '-c', "mount --bind $dir/mounted $dir/point && exec \"\$@\"", 'sh']);
+		token_run('one that is mounted there', %mounted, token => 'token-5');
+		is(slurp("$dir/mounted"), $endpoint->file('refresh-token') =~ s/\n?\z/\n/r, 'is written all the same');
+		token_run('and used', %mounted, token => 'token-6');
+		spew("$real/token", slurp("$dir/mounted"), 0600);
+	}
 	my $server = smarthost(auth => 'XOAUTH2', user => undef, args => []);
 	my @pids = map {
 		my $pid = fork // die "fork: $!";
