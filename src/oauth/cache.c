@@ -440,7 +440,9 @@ cache_adopt(const char *path)
 	bool adopted = false;
 	int fd;
 
-	if (getauxval(AT_SECURE) == 0 && find_spot(&s, path)) {
+	if (getauxval(AT_SECURE) != 0)
+		return false;
+	if (find_spot(&s, path)) {
 		fd = openat(s.dir, s.temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size > 1 && (st.st_uid == geteuid() || (s.there && st.st_uid == s.st.st_uid)) &&
 		    (!s.there || st.st_mtime >= s.st.st_mtime) && pread(fd, &last, 1, st.st_size - 1) == 1 && last == '\n' && fsync(fd) == 0)
@@ -449,8 +451,8 @@ cache_adopt(const char *path)
 			(void)unlinkat(s.dir, s.temporary, 0);
 		if (fd != -1)
 			(void)close(fd);
-		leave_spot(&s);
 	}
+	leave_spot(&s);
 	return adopted;
 }
 
