@@ -15,9 +15,10 @@
 #include "check_smarthost.h"
 #include "check_tell.h"
 #include "json.h"
+#include "keep.h"
 #include "log.h"
 #include "outgoing.h"
-#include "queue/spool.h"
+#include "queue/list.h"
 #include "report.h"
 
 #define QUEUE_OLD	3600	/* seconds that a message in the queue waits before that is worth a look */
@@ -263,33 +264,6 @@ check_smarthosts(struct check *c)
 
 /* ---- the queue, the log ---- */
 
-static void
-add_age(struct buf *b, time_t seconds)
-{
-	static const struct { const char *unit; time_t seconds; } units[] = {{"days", 86400}, {"hours", 3600}, {"minutes", 60}};
-
-	for (size_t i = 0; i < 3; i++)
-		if (seconds >= 2 * units[i].seconds) {
-			buf_printf(b, "%lld %s", (long long)(seconds / units[i].seconds), units[i].unit);
-			return;
-		}
-	buf_printf(b, "%lld seconds", (long long)seconds);
-}
-
-/* Whether the configuration lets it have one more (keep.c). */
-static bool
-is_full(const struct config *config, struct spool *s, uint64_t *messages, struct outcome *o)
-{
-	uint64_t octets, max = (uint64_t)config->queue_max_size * 1024 * 1024;
-
-	if (spool_usage(s, messages, &octets, o) == -1)
-		return true;
-	if ((config->queue_max_messages == 0 || *messages < (uint64_t)config->queue_max_messages) && (max == 0 || octets < max))
-		return false;
-	(void)outcome_set(o, EX_CANTCREAT, STAGE_QUEUE, CAUSE_QUEUE_LIMIT, NULL, "the queue %s is full by its configuration", s->path);
-	return true;
-}
-
 /* How many messages there are, and since when. */
 static void
 tell_messages(struct check *c, struct spool *s)
@@ -308,7 +282,7 @@ tell_messages(struct check *c, struct spool *s)
 	if (n > 0) {
 		age = time(NULL) - spool_id_time(ids[0]);
 		buf_puts(&b, n == 1 ? ", which waits for " : ", the oldest waits for ");
-		add_age(&b, age < 0 ? 0 : age);
+		list_duration(&b, age);
 	}
 	if (buried > 0)
 		buf_printf(&b, "; %zu in %s/failed, where nobody could be told of them", buried, s->path);
@@ -327,14 +301,13 @@ check_queue(struct check *c)
 {
 	struct outcome o = {0};
 	struct spool s;
-	uint64_t messages;
 	bool open, own;
 
 	if (c->config->queue == NULL)
 		return;
 	open = spool_open(&s, c->config->queue, &o) == 0;
 	own = open && spool_is_own(c->config->queue);
-	c->kept = open && spool_try(&s, &o) == 0 && (!own || !is_full(c->config, &s, &messages, &o));
+	c->kept = open && spool_try(&s, &o) == 0 && (!own || keep_room(c->config, &s, 1, &o) == 0);
 	if (!c->kept) {
 		tell_failure(&c->tell, c->setup->queue_only ? MARK_BAD : MARK_CARE, -1, "queue", &o);
 		if (c->setup->queue_only)

@@ -36,9 +36,8 @@ is_taken(const struct envelope *e, size_t i)
 	return e->rcpt[i].state == RCPT_TAKEN;
 }
 
-/* Whether there is room for the message by the configuration's bounds. */
-static int
-check_bounds(const struct config *c, struct spool *s, const struct message *m, struct outcome *o)
+int
+keep_room(const struct config *c, struct spool *s, uint64_t size, struct outcome *o)
 {
 	uint64_t messages, octets, max = (uint64_t)c->queue_max_size * 1024 * 1024;
 	char why[100];
@@ -48,7 +47,7 @@ check_bounds(const struct config *c, struct spool *s, const struct message *m, s
 	if (spool_usage(s, &messages, &octets, o) == -1)
 		return -1;
 	(void)snprintf(why, sizeof(why), "messages: %llu, octets: %llu", (unsigned long long)messages, (unsigned long long)octets);
-	if ((c->queue_max_messages > 0 && messages >= (uint64_t)c->queue_max_messages) || (max > 0 && octets + message_size(m) > max))
+	if ((c->queue_max_messages > 0 && messages >= (uint64_t)c->queue_max_messages) || (max > 0 && octets + size > max))
 		return outcome_set(o, EX_CANTCREAT, STAGE_QUEUE, CAUSE_QUEUE_LIMIT, why, "the queue %s is full by its configuration", c->queue);
 	return 0;
 }
@@ -63,7 +62,7 @@ put_into_queue(const struct config *c, struct result *r, struct envelope *e, str
 
 	if (spool_open(&spool, c->queue, o) == -1)
 		return -1;
-	status = check_bounds(c, &spool, m, o);
+	status = keep_room(c, &spool, message_size(m), o);
 	if (status == 0)
 		status = spool_put(&spool, e, wanted, m, error, next, r->queue_id, o);
 	spool_close(&spool);

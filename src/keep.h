@@ -8,6 +8,7 @@
 #include "config.h"
 #include "mail/aliases.h"
 #include "options.h"
+#include "queue/spool.h"
 #include "submit.h"
 
 /* What there is to know of a run; all borrowed. */
@@ -41,6 +42,9 @@ int keep_taken(const struct keeper *k, struct result *r, struct envelope *e, str
  * safe there.
  */
 void keep_wake(const struct keeper *k);
+
+/* Whether there is room for a further message of so many octets by the configuration's bounds. -1: o (73), or what reading the queue came to. */
+int keep_room(const struct config *c, struct spool *s, uint64_t size, struct outcome *o);
 
 /* True where the queue is the only way: the program was given rights for nothing else, and the secret is its owner's. */
 bool keep_only(const struct config *c);

@@ -1,7 +1,7 @@
 /*
  * The OpenSSL policy: who is trusted, under which name, which versions, our own certificate; and the octets of a TLS connection as
- * non-blocking steps, which stream.c waits between. With tls_*.c, smtp/sasl.c and smtp/scram.c
- * the only ones that know OpenSSL.
+ * non-blocking steps, which stream.c waits between. With tls_*.c, smtp/sasl.c, smtp/scram.c
+ * and oauth/jwt.c the only ones that know OpenSSL.
  *
  * Trust: tls-ca-file alone where it is set; else the system's store, its hashed directory where that holds certificates, its bundle where
  * not (reading the whole bundle costs more than the rest of a run); neither: CAUSE_NO_TRUST_STORE, never a silent yes. A fingerprint stands for chain, name and dates. TLS 1.2

@@ -155,28 +155,23 @@ tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, char *where, size_t siz
 
 /* ---- our own ---- */
 
-/* What OpenSSL asks for a passphrase; it never asks on a terminal. */
-struct passphrase {
-	const struct buf *known;	/* or NULL */
-	bool asked;
-};
-
-static int
-tell_passphrase(char *to, int size, int writing, void *arg)
+int
+tls_tell_passphrase(char *to, int size, int writing, void *arg)
 {
-	struct passphrase *p = arg;
+	struct tls_passphrase *p = arg;
 
 	(void)writing;
 	p->asked = true;
 	if (p->known == NULL || p->known->len > (size_t)size)
 		return -1;
-	memcpy(to, p->known->data, p->known->len);
+	if (p->known->len > 0)
+		memcpy(to, p->known->data, p->known->len);
 	return (int)p->known->len;
 }
 
 /* Why a key cannot be used. */
 static const char *
-key_words(const SSL_CTX *ctx, const struct passphrase *p)
+key_words(const SSL_CTX *ctx, const struct tls_passphrase *p)
 {
 	if (SSL_CTX_get0_privatekey(ctx) != NULL || ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH)
 		return "the key does not belong to the certificate";
@@ -190,12 +185,12 @@ tls_use_certificate(SSL_CTX *ctx, const struct tls_policy *policy, struct outcom
 {
 	const char *path = policy->certificate, *key = policy->key != NULL ? policy->key : path;
 	const char *option = policy->key != NULL ? "tls-key" : "tls-certificate";
-	struct passphrase passphrase = {.known = policy->passphrase};
+	struct tls_passphrase passphrase = {.known = policy->passphrase};
 	int r = 0;
 
 	if (check_readable("tls-certificate", path, CAUSE_TLS_CLIENT_CERT, o) == -1 || check_readable(option, key, CAUSE_TLS_CLIENT_CERT, o) == -1)
 		return -1;
-	SSL_CTX_set_default_passwd_cb(ctx, tell_passphrase);
+	SSL_CTX_set_default_passwd_cb(ctx, tls_tell_passphrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &passphrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, path) != 1)
 		r = file_failed(o, CAUSE_TLS_CLIENT_CERT, "tls-certificate", path, tls_error_words(0));

@@ -1,5 +1,5 @@
 /*
- * Whom we trust, and who we are: certificates and keys from files. For net/tls*.c alone.
+ * Whom we trust, and who we are: certificates and keys from files. For net/tls*.c, and for oauth/jwt.c, which has a key as well.
  */
 #ifndef NET_TLS_TRUST_H
 #define NET_TLS_TRUST_H
@@ -15,6 +15,13 @@ int tls_trust(SSL_CTX *ctx, const struct tls_policy *policy, char *where, size_t
 
 /* Where systems have all authorities in one file, until NULL. */
 extern const char *const tls_bundles[];
+
+/* What OpenSSL asks for a passphrase, with this as its pem_password_cb: it never asks on a terminal. */
+struct tls_passphrase {
+	const struct buf *known;	/* or NULL */
+	bool asked;
+};
+int tls_tell_passphrase(char *to, int size, int writing, void *passphrase);
 
 /* Loads our own certificate, with its chain, and key. -1: o: 78, what names the file. */
 int tls_use_certificate(SSL_CTX *ctx, const struct tls_policy *policy, struct outcome *o);

@@ -1,5 +1,5 @@
 /*
- * Signed JSON Web Tokens. See jwt.h.
+ * Signed JSON Web Tokens. See jwt.h. This is the room of oauth's signatures, the only one there that knows OpenSSL.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <openssl/x509.h>
 #include "json.h"
 #include "mail/encode.h"
+#include "net/tls_trust.h"
 #include "oauth/jwt.h"
 
 #define KEY_BITS_MIN	2048
@@ -48,26 +49,6 @@ jwt_base64url(struct buf *out, const void *p, size_t n)
 
 /* ---- what signs ---- */
 
-/* What OpenSSL asks for a passphrase; it never asks on a terminal. */
-struct passphrase {
-	const struct buf *known;	/* or NULL */
-	bool asked;
-};
-
-static int
-tell_passphrase(char *to, int size, int writing, void *arg)
-{
-	struct passphrase *p = arg;
-
-	(void)writing;
-	p->asked = true;
-	if (p->known == NULL || p->known->len > (size_t)size)
-		return -1;
-	if (p->known->len > 0)
-		memcpy(to, p->known->data, p->known->len);
-	return (int)p->known->len;
-}
-
 static BIO *
 over(const struct buf *b)
 {
@@ -78,10 +59,10 @@ over(const struct buf *b)
 static const char *
 read_key(EVP_PKEY **key, const struct jwt *j)
 {
-	struct passphrase passphrase = {.known = j->passphrase};
+	struct tls_passphrase passphrase = {.known = j->passphrase};
 	BIO *bio = over(j->key);
 
-	*key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, tell_passphrase, &passphrase);
+	*key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, tls_tell_passphrase, &passphrase);
 	BIO_free(bio);
 	if (*key == NULL && !passphrase.asked)
 		return "no private key in PEM form in it";
@@ -114,7 +95,7 @@ read_file(struct buf *out, const char *path)
 static int
 read_certificate(X509 **cert, const char *path, struct outcome *o)
 {
-	struct passphrase none = {0};	/* a certificate may be encrypted as well, as far as OpenSSL goes */
+	struct tls_passphrase none = {0};	/* a certificate may be encrypted as well, as far as OpenSSL goes */
 	struct buf text = {0};
 	BIO *bio;
 	int r = 0;
@@ -123,7 +104,7 @@ read_certificate(X509 **cert, const char *path, struct outcome *o)
 		r = outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_SECRET_UNREADABLE, strerror(errno), "cannot read client-certificate %s", path);
 	} else {
 		bio = over(&text);
-		*cert = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, tell_passphrase, &none);
+		*cert = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, tls_tell_passphrase, &none);
 		BIO_free(bio);
 		if (*cert == NULL)
 			r = outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_OAUTH_KEY, "no certificate in PEM form in it", "cannot use client-certificate %s", path);

@@ -7,9 +7,8 @@
 #include "printable.h"
 #include "queue/list.h"
 
-/* "2d3h", "5m", "40s". */
-static void
-add_duration(struct buf *out, time_t seconds)
+void
+list_duration(struct buf *out, time_t seconds)
 {
 	static const struct { char unit; time_t seconds; } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
 	size_t said = 0;
@@ -49,7 +48,7 @@ add_text(struct buf *out, const struct spool_item *item, bool busy, time_t now)
 	const struct envelope *e = &item->envelope;
 
 	buf_printf(out, "%s  %llu octets  ", item->id, (unsigned long long)item->size);
-	add_duration(out, now - item->created);
+	list_duration(out, now - item->created);
 	buf_puts(out, " old  <");
 	printable_add(out, e->sender, strlen(e->sender), 512);
 	buf_puts(out, ">  ");
@@ -61,7 +60,7 @@ add_text(struct buf *out, const struct spool_item *item, bool busy, time_t now)
 		buf_puts(out, "due now");
 	else {
 		buf_puts(out, "next in ");
-		add_duration(out, item->next - now);
+		list_duration(out, item->next - now);
 	}
 	buf_putc(out, '\n');
 	if (item->error.status != 0) {

@@ -15,4 +15,7 @@
  */
 int list_queue(struct buf *out, struct spool *s, bool json, time_t older, size_t *shown, struct outcome *o);
 
+/* Appends seconds in the two largest units that tell them: "2d3h", "5m", "40s". */
+void list_duration(struct buf *out, time_t seconds);
+
 #endif

@@ -127,7 +127,7 @@ can_bind(const struct sasl_mechanism *m, struct stream *s)
 static bool
 is_about_token(const struct sasl_mechanism *m, const struct stream *s, const struct outcome *o)
 {
-	return m->needs == SASL_TOKEN && s->error == STREAM_OK && (o->code == 535 || o->code == 334 || o->cause == CAUSE_REFUSED_TOKEN);
+	return m->needs == SASL_TOKEN && s->error == STREAM_OK && o->code == 535;
 }
 
 int

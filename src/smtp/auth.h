@@ -20,7 +20,8 @@ bool auth_wanted(const struct smarthost *h);
 /*
  * Signs in. A mechanism that the smarthost offers and then does not know (504) is followed by the next; a refused password is not tried again in another. So is a
  * channel binding that is refused before our proof has gone, by the other type and then by the next mechanism; and a mechanism to which the account has to be moved
- * first (432). A smarthost that does not prove in SCRAM that it knows the password, or sees another TLS connection than ours, is not believed (76).
+ * first (432). A smarthost that does not prove in SCRAM that it knows the password, or sees another TLS connection than ours, is not believed (76). A token that
+ * was kept and is refused is fetched anew and tried once more.
  * mechanism (of 32 octets) tells which one it was. -1: o: 77 refused, not offered, or none in common; 75; 76; 78 the secret cannot be had. Octets of a
  * password are sent as they are.
  */

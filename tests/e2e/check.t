@@ -259,7 +259,6 @@ several('a sender that is refused for now by the last: the worst of all', [['aut
 	$_->stop for @servers;
 }
 several('nothing waits for the end of the dialogue', [['mail reply "451 4.3.0 No"', 'rset stall'], []], 0, 'host2', [$bad, 'MAIL', qr/451/]);
-several('a partial success is no failure of another smarthost', [['auth reply "535 5.7.8 No"'], ['rcpt#1- reply "250 2.1.5 ok"']], 0, 'host2', [$bad, 'AUTH', qr/535/]);
 {
 	my @servers = (smarthost(rules => ['banner stall']), smarthost());
 	my $conf = conf({log => '@LOG@', timeout => '2s', domain => 'example.com'}, section($servers[0], title => 'one'), section($servers[1], title => 'two'));
@@ -278,14 +277,14 @@ several('a partial success is no failure of another smarthost', [['auth reply "5
 	is_deeply([glob "$dir/queue/*"], [], 'nothing is left in it');
 	my $down = submit(host => {port => 1}, top => {queue => "$dir/queue"});
 	is($down->exit, 0, 'a message is kept');
-	checks('a message in it', top => {queue => "$dir/queue"}, is => [[$good, 'queue', qr{queue: 1 message, which waits for \d+ seconds}]], same => 0);
+	checks('a message in it', top => {queue => "$dir/queue"}, is => [[$good, 'queue', qr{queue: 1 message, which waits for \d+s}]], same => 0);
 	checks('with a queue the status tells of the smarthost', top => {queue => "$dir/queue"}, host => {port => 1}, exit => 75, is => [[$bad, 'result', qr/kept in the queue/]], same => 0);
 	my ($file) = grep { /\/[0-9a-f]{26}\z/ } glob "$dir/queue/*";
 	(my $old = $file) =~ s{[0-9a-f]{10}([0-9a-f]{16})\z}{sprintf '%010x%s', time - 3 * 86400, $1}e;
 	rename $file, $old;
-	checks('one that waits for days', top => {queue => "$dir/queue"}, is => [[$care, 'queue', qr{1 message, which waits for 3 days; mailq}]], same => 0);
+	checks('one that waits for days', top => {queue => "$dir/queue"}, is => [[$care, 'queue', qr{1 message, which waits for 3d\w*; mailq}]], same => 0);
 	checks('one that is full', top => {queue => "$dir/queue", 'queue-max-messages' => 1}, is => [[$care, 'queue', qr/full by its configuration/, qr/raise the bound/], [$care, 'queue', qr/1 message/]], same => 0);
-	my $lost = checks('a refused recipient is kept by no queue', top => {queue => "$dir/queue"}, to => ['b@example.net'], rules => ['rcpt reply "550 5.1.1 No"'], exit => 67, same => 0,
+	checks('a refused recipient is kept by no queue', top => {queue => "$dir/queue"}, to => ['b@example.net'], rules => ['rcpt reply "550 5.1.1 No"'], exit => 67, same => 0,
 	    is => [[$bad, 'result', qr/exit status 67\z/]]);
 	checks('no queue where there should be one', top => {queue => "$dir/none"}, is => [[$care, 'queue', qr{\Q$dir\E/none.*No such file}, qr/Remedy/]], same => 0);
 	checks('no log', top => {log => "$dir/none/log"}, log => undef, is => [[$care, 'log', qr{cannot write the log .*No such file}]], same => 0);

@@ -8,8 +8,6 @@ use Time::HiRes ();
 
 plan(skip_all => 'no python3') if !grep { -x "$_/python3" } split /:/, $ENV{PATH};
 
-my $base = scratch();
-
 # A secret in a file.
 sub secret { my ($text) = @_; my $dir = scratch(); return spew("$dir/secret", "$text\n", 0644) }
 
@@ -48,13 +46,6 @@ sub token_run
 		$also->($run, $endpoint) if $also;
 	};
 	return ($run, $endpoint, $cache);
-}
-
-# A configuration option that is a section of its own has no "=".
-{
-	no warnings 'redefine';
-	my $options = \&E2E::options;
-	*E2E::options = sub { my $text = $options->(@_); $text =~ s/^(\s*oauth) = \{/$1 {/mg; return $text };
 }
 
 # --- the grants

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <openssl/rand.h>
 #include <unistd.h>
+#include "must.h"
 #include "iterations.h"
 #include "mem.h"
 #include "smtp/auth.h"
@@ -53,15 +54,6 @@ struct attempt {
 	struct peer peer;
 	struct buf trace;
 };
-
-static void
-must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 /* Instead of OpenSSL's: nothing is left to chance here. */
 int

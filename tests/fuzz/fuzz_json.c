@@ -8,21 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "must.h"
 #include "json.h"
 #include "json_read.h"
 
 #define MEMBERS_MAX	64	/* that are looked at */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 /* A copy of just that size, so that a read beyond it is noticed. The caller frees it. */
 static char *

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "must.h"
 #include "iterations.h"
 #include "smtp/scram.h"
 
@@ -18,15 +19,6 @@
 enum { SHA_256 = 1, BINDING = 6, AUTHORIZATION_ID = 8, ODD_USER = 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 /* A copy of just that size, so that a read beyond it is noticed. The caller frees it. */
 static char *

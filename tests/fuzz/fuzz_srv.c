@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "must.h"
 #include "net/srv.h"
 
 #define ANSWER_MAX	65536
@@ -21,15 +22,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint32_t seed, drawn;
-
-static void
-must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 /* The lot: for seed 0 the lowest always, for 255 the highest, else one of a fixed row. */
 static uint32_t

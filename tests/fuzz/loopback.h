@@ -13,15 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static void
-must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
+#include "must.h"
 
 /* Listens, and starts speak(arg), which accepts on *listener for as long as the process lives. The port. */
 static uint16_t

@@ -37,7 +37,7 @@ sub where
 my %floor;
 my $level = 0;
 for (['clock', 'mem', 'json', 'url', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
-    ['smtp/', 'oauth/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify', 'check', 'authorize'], ['queue/'], ['keep'], ['desk'], ['run'], ['main']) {
+    ['smtp/', 'oauth/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify', 'authorize'], ['queue/'], ['keep'], ['desk', 'check'], ['run'], ['main']) {
 	$floor{$_} = $level for @$_;
 	$level++;
 }

@@ -275,10 +275,10 @@ sub options
 {
 	my ($indent, %o) = @_;
 
-	return join '', map { defined $o{$_} ? "$indent$_ = " . quoted($o{$_}) . "\n" : '' } sort keys %o;
+	return join '', map { my $value = defined $o{$_} ? quoted($o{$_}) : undef; !defined $value ? '' : $value =~ /\A\{/ ? "$indent$_ $value\n" : "$indent$_ = $value\n" } sort keys %o;
 }
 
-# A smarthost's section that fits it; %more changes it, a value \'text' goes in as it is. title is its title.
+# A smarthost's section that fits it; %more changes it, a value \'text' goes in as it is, \'{ ... }' as a section within. title is its title.
 sub section
 {
 	my ($server, %more) = @_;
