@@ -85,6 +85,8 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	    "ask the operator which it is, and set tls-fingerprint anew only then; no password was sent"},
 	[CAUSE_NO_TRUST_STORE] = {"the package ca-certificates is not installed, as in many containers",
 	    "install ca-certificates, or set tls-ca-file; no password was sent"},
+	[CAUSE_NO_OPENSSL] = {"the package of the library (libssl3 on Debian) is not installed, as in a container that only the program was copied into",
+	    "install it; no password was sent"},
 	[CAUSE_CLEAR_AUTH] = {"", "set tls to \"starttls\" or \"implicit\""},
 	[CAUSE_NO_AUTH_OFFERED] = {"the port is the wrong one (25 as a rule takes no sign-in), or AUTH is offered after TLS alone",
 	    "use port 587 with tls = \"starttls\" or 465 with \"implicit\"; leave user out if none is needed"},

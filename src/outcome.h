@@ -77,6 +77,7 @@ enum cause {
 	CAUSE_CERT_OTHER,
 	CAUSE_CERT_FINGERPRINT,
 	CAUSE_NO_TRUST_STORE,
+	CAUSE_NO_OPENSSL,		/* the library is not here */
 	CAUSE_CLEAR_AUTH,		/* credentials would go in clear over a network */
 	CAUSE_NO_AUTH_OFFERED,
 	CAUSE_NO_COMMON_MECHANISM,

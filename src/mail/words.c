@@ -2,6 +2,7 @@
  * Encoded words. See words.h.
  */
 #include <string.h>
+#include "base64.h"
 #include "mail/encode.h"
 #include "mail/words.h"
 
@@ -65,21 +66,6 @@ b_length(size_t n)
 	return (n + 2) / 3 * 4;
 }
 
-static void
-b_add(struct buf *out, const char *text, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned long v;
-	size_t i, k;
-
-	for (i = 0; i < n; i += 3) {
-		for (v = 0, k = 0; k < 3; k++)
-			v = v << 8 | (i + k < n ? (unsigned char)text[i + k] : 0u);
-		for (k = 0; k < 4; k++)
-			buf_putc(out, k <= n - i ? digits[v >> (18 - 6 * k) & 63] : '=');
-	}
-}
-
 /* How many octets of the text, whole characters and at least one, fit into room octets of an encoded word. */
 static size_t
 fit(const char *text, size_t n, size_t room, bool utf8, bool b, bool strict)
@@ -116,7 +102,7 @@ words_encode(struct line *l, const char *text, size_t n, bool strict)
 		buf_reset(&word);
 		buf_printf(&word, "=?%s?%c?", charset, b ? 'b' : 'q');
 		if (b)
-			b_add(&word, text, take);
+			base64_encode(&word, text, take);
 		else
 			q_add(&word, text, take, strict);
 		buf_puts(&word, "?=");

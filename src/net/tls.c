@@ -13,10 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include "mem.h"
+#include "net/openssl.h"
 #include "net/tls.h"
 #include "net/tls_session.h"
 #include "net/tls_trust.h"
@@ -175,6 +173,10 @@ tls_new(const struct tls_policy *policy, struct outcome *o)
 {
 	struct tls *t = mem_alloc(sizeof(*t));
 
+	if (openssl_load(o) == -1) {
+		free(t);
+		return NULL;
+	}
 	t->place.dir = -1;
 	ERR_clear_error();
 	if (set_names(t, policy, o) == 0 && make_context(t, policy, o) == 0 && trust(t, policy, o) == 0 &&

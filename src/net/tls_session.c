@@ -10,9 +10,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <openssl/evp.h>
-#include <openssl/x509v3.h>
 #include "mem.h"
+#include "net/openssl.h"
 #include "net/tls_session.h"
 #include "net/tls_trust.h"
 

@@ -8,7 +8,7 @@
 #ifndef NET_TLS_SESSION_H
 #define NET_TLS_SESSION_H
 
-#include <openssl/ssl.h>
+#include "net/openssl.h"
 #include "net/tls.h"
 
 #define TLS_HOST_FLAGS	(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)	/* a common name is no host name (RFC 9525 section 2) */

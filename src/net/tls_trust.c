@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
+#include "net/openssl.h"
 #include "net/tls_trust.h"
 #include "net/tls_words.h"
 

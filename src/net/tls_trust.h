@@ -4,7 +4,7 @@
 #ifndef NET_TLS_TRUST_H
 #define NET_TLS_TRUST_H
 
-#include <openssl/ssl.h>
+#include "net/openssl.h"
 #include "net/tls.h"
 
 /*

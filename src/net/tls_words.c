@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include "mem.h"
+#include "net/openssl.h"
 #include "net/tls_words.h"
 #include "printable.h"
 

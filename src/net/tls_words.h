@@ -4,7 +4,7 @@
 #ifndef NET_TLS_WORDS_H
 #define NET_TLS_WORDS_H
 
-#include <openssl/x509.h>
+#include "net/openssl.h"
 #include "net/tls.h"
 #include "outcome.h"
 

@@ -9,12 +9,12 @@
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+#include "base64.h"
 #include "json_read.h"
 #include "oauth/grant.h"
 #include "oauth/jwt.h"
 #include "printable.h"
 #include "secret.h"
-#include "smtp/scram.h"
 
 #define TOKEN_MAX	16384	/* octets of a token */
 #define ASSERTION_TIME	300	/* seconds that an assertion of ours is good for */
@@ -276,6 +276,7 @@ no_token(const struct smarthost *h, struct outcome *o)
 	case CAUSE_CERT_NAME:
 	case CAUSE_CERT_OTHER:
 	case CAUSE_NO_TRUST_STORE:
+	case CAUSE_NO_OPENSSL:
 		cause = CAUSE_OAUTH_TLS;
 		break;
 	default:

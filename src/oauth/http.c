@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
+#include "base64.h"
 #include "net/dial.h"
 #include "oauth/http.h"
-#include "smtp/scram.h"
 
 #define LINE_MAX_OCTETS	8192	/* of a header field */
 #define FIELDS_MAX	100

@@ -11,41 +11,16 @@
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
+#include "base64.h"
 #include "json.h"
 #include "mail/encode.h"
+#include "net/openssl.h"
 #include "net/tls_trust.h"
 #include "oauth/jwt.h"
 
 #define KEY_BITS_MIN	2048
 #define CERTIFICATE_MAX	65536	/* octets of its file; what is behind is not looked at */
 #define JTI_OCTETS	24
-
-void
-jwt_base64url(struct buf *out, const void *p, size_t n)
-{
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const unsigned char *from = p;
-	char *to = buf_room(out, n / 3 * 4 + 4);
-	uint32_t bits = 0;
-	unsigned have = 0;	/* of them not yet written */
-
-	for (size_t i = 0; i < n; i++) {
-		bits = bits << 8 | from[i];
-		for (have += 8; have >= 6; have -= 6, out->len++)
-			*to++ = digit[bits >> (have - 6) & 63];
-	}
-	if (have > 0) {
-		*to = digit[bits << (6 - have) & 63];
-		out->len++;
-	}
-	buf_end(out);
-}
 
 /* ---- what signs ---- */
 
@@ -146,7 +121,7 @@ add_thumbprint(struct buf *b, const char *name, const X509 *cert, const EVP_MD *
 
 	if (X509_digest(cert, hash, octets, &n) != 1)
 		return false;
-	jwt_base64url(&text, octets, n);
+	base64_encode_url(&text, octets, n);
 	json_text(b, name, text.data);
 	buf_free(&text);
 	return true;
@@ -165,7 +140,7 @@ add_header(struct buf *out, const struct jwt *j, const X509 *cert)
 	if (cert != NULL)
 		good = add_thumbprint(&b, "x5t", cert, EVP_sha1()) && add_thumbprint(&b, "x5t#S256", cert, EVP_sha256());
 	buf_putc(&b, '}');
-	jwt_base64url(out, b.data, b.len);
+	base64_encode_url(out, b.data, b.len);
 	buf_free(&b);
 	return good;
 }
@@ -178,7 +153,7 @@ add_claims(struct buf *out, const struct jwt *j)
 	long long now = (long long)time(NULL);
 
 	arc4random_buf(octets, sizeof(octets));
-	jwt_base64url(&jti, octets, sizeof(octets));
+	base64_encode_url(&jti, octets, sizeof(octets));
 	buf_putc(&b, '{');
 	add_text(&b, "iss", j->issuer);
 	add_text(&b, "sub", j->subject);
@@ -189,7 +164,7 @@ add_claims(struct buf *out, const struct jwt *j)
 	json_number(&b, "exp", now + j->lifetime);
 	json_text(&b, "jti", jti.data);
 	buf_putc(&b, '}');
-	jwt_base64url(out, b.data, b.len);
+	base64_encode_url(out, b.data, b.len);
 	buf_free(&jti);
 	buf_free(&b);
 }
@@ -209,7 +184,7 @@ add_signature(struct buf *token, EVP_PKEY *key)
 	    EVP_DigestSign(ctx, (unsigned char *)buf_room(&signature, n), &n, (const unsigned char *)token->data, token->len) == 1;
 	if (good) {
 		buf_putc(token, '.');
-		jwt_base64url(token, signature.data, n);
+		base64_encode_url(token, signature.data, n);
 	}
 	buf_wipe(&signature);
 	EVP_MD_CTX_free(ctx);
@@ -245,6 +220,8 @@ jwt_sign(struct buf *out, const struct jwt *j, struct outcome *o)
 	const char *why;
 	int r = 0;
 
+	if (openssl_load(o) == -1)
+		return -1;
 	ERR_clear_error();
 	if (j->certificate != NULL)
 		r = read_certificate(&cert, j->certificate, o);

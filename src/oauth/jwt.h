@@ -27,7 +27,4 @@ struct jwt {
  */
 int jwt_sign(struct buf *out, const struct jwt *j, struct outcome *o);
 
-/* Appends the octets in base64url without padding (RFC 4648 section 5). */
-void jwt_base64url(struct buf *out, const void *p, size_t n);
-
 #endif

@@ -1,11 +1,11 @@
 /*
  * SASL mechanisms over SMTP. See sasl.h.
  */
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include "base64.h"
+#include "net/openssl.h"
 #include "smtp/sasl.h"
 
 #define COMMAND_MAX 510		/* octets of a command line without CRLF; a longer initial response goes in a continuation (RFC 4954 section 4) */
@@ -274,6 +274,8 @@ cram_md5(struct sasl *a)
 	unsigned size = 0;
 	struct buf b = {0};
 
+	if (openssl_load(a->outcome) == -1)
+		return -1;
 	if (start(a, "CRAM-MD5", NULL) == -1)
 		return -1;
 	if (a->reply.code != 334)
@@ -356,17 +358,16 @@ scram_with(struct sasl *a, enum scram_binding binding, const char *channel, cons
 {
 	struct scram s;
 	struct buf first = {0};
-	int r = -1;
+	int r;
 
-	if (scram_first(&s, a->mechanism->hash, binding, channel, bound, text_or_empty(a->host->user), a->host->authorization_id, NULL, &first) == -1)
-		(void)outcome_set(a->outcome, EX_OSERR, STAGE_AUTH, CAUSE_SYSTEM, "OpenSSL has no random numbers", "cannot sign in to %s", a->host->host);
-	else {
-		base64_encode(&a->response, first.data, first.len);
-		a->owes_proof = true;
-		r = start(a, a->mechanism->name, a->response.data);
-		if (r == 0 && a->reply.code == 334)
-			r = answer_challenge(a, &s);
-	}
+	if (openssl_load(a->outcome) == -1)
+		return -1;
+	scram_first(&s, a->mechanism->hash, binding, channel, bound, text_or_empty(a->host->user), a->host->authorization_id, NULL, &first);
+	base64_encode(&a->response, first.data, first.len);
+	a->owes_proof = true;
+	r = start(a, a->mechanism->name, a->response.data);
+	if (r == 0 && a->reply.code == 334)
+		r = answer_challenge(a, &s);
 	buf_wipe(&first);
 	scram_wipe(&s);
 	return r;

@@ -4,47 +4,13 @@
 #include <ctype.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
+#include "base64.h"
+#include "net/openssl.h"
 #include "smtp/scram.h"
 
 #define NONCE_OCTETS	24	/* 32 characters of base64, no padding */
-
-void
-base64_encode(struct buf *out, const void *p, size_t n)
-{
-	char *to;
-
-	if (n > INT_MAX / 2)
-		n = 0;	/* secret.c bounds it far below */
-	to = buf_room(out, 4 * (n / 3 + 1) + 1);
-	out->len += (size_t)EVP_EncodeBlock((unsigned char *)to, p, (int)n);
-	buf_end(out);
-}
-
-int
-base64_decode(struct buf *out, const char *p, size_t n)
-{
-	size_t padding = 0;
-	char *to;
-
-	if (n % 4 != 0 || n > INT_MAX / 2)
-		return -1;
-	while (padding < n && padding < 2 && p[n - 1 - padding] == '=')
-		padding++;
-	for (size_t i = 0; i < n - padding; i++)	/* EVP_DecodeBlock() forgives blanks and padding anywhere */
-		if (!isalnum((unsigned char)p[i]) && p[i] != '+' && p[i] != '/')
-			return -1;
-	to = buf_room(out, n / 4 * 3 + 1);
-	if (n > 0 && EVP_DecodeBlock((unsigned char *)to, (const unsigned char *)p, (int)n) < 0)
-		return -1;
-	out->len += n / 4 * 3 - padding;
-	buf_end(out);
-	return 0;
-}
 
 static const EVP_MD *
 digest(const struct scram *s)
@@ -68,26 +34,24 @@ saslname_add(struct buf *out, const char *name)
 			buf_putc(out, *name);
 }
 
-static int
+static void
 make_nonce(struct scram *s, const char *given)
 {
 	unsigned char octets[NONCE_OCTETS];
+	struct buf text = {0};
 
-	if (given != NULL)
-		return strlcpy(s->nonce, given, sizeof(s->nonce)) < sizeof(s->nonce) ? 0 : -1;
-	if (RAND_bytes(octets, sizeof(octets)) != 1)
-		return -1;
-	(void)EVP_EncodeBlock((unsigned char *)s->nonce, octets, sizeof(octets));
-	return 0;
+	arc4random_buf(octets, sizeof(octets));
+	base64_encode(&text, octets, sizeof(octets));
+	(void)strlcpy(s->nonce, given != NULL ? given : text.data, sizeof(s->nonce));
+	buf_free(&text);
 }
 
-int
+void
 scram_first(struct scram *s, enum scram_hash hash, enum scram_binding binding, const char *channel, const struct buf *bound, const char *user,
     const char *authorization_id, const char *nonce, struct buf *out)
 {
 	*s = (struct scram){.hash = hash};
-	if (make_nonce(s, nonce) == -1)
-		return -1;
+	make_nonce(s, nonce);
 	if (binding == SCRAM_BOUND) {
 		buf_printf(&s->gs2, "p=%s,", channel);
 		buf_add(&s->bound, bound->data, bound->len);
@@ -104,7 +68,6 @@ scram_first(struct scram *s, enum scram_hash hash, enum scram_binding binding, c
 	buf_printf(&s->bare, ",r=%s", s->nonce);
 	buf_add(out, s->gs2.data, s->gs2.len);
 	buf_add(out, s->bare.data, s->bare.len);
-	return 0;
 }
 
 /* ---- server-first-message ---- */

@@ -36,9 +36,9 @@ struct scram {
 
 /*
  * Begins, and appends client-first-message to out. channel: for SCRAM_BOUND its type ("tls-exporter") and octets, else NULL. authorization_id: or NULL.
- * nonce: NULL for one of random, or printable ASCII without commas (for tests). -1: there is no randomness.
+ * nonce: NULL for one of random, or at most 32 of printable ASCII without commas (for tests).
  */
-int scram_first(struct scram *s, enum scram_hash hash, enum scram_binding binding, const char *channel, const struct buf *bound, const char *user,
+void scram_first(struct scram *s, enum scram_hash hash, enum scram_binding binding, const char *channel, const struct buf *bound, const char *user,
     const char *authorization_id, const char *nonce, struct buf *out);
 
 /*
@@ -60,9 +60,5 @@ void scram_wipe(struct scram *s);
 
 /* Appends a name as SASL headers have it: "," and "=" written =2C and =3D (RFC 5801 section 4). */
 void saslname_add(struct buf *out, const char *name);
-
-/* Appends the octets in base64, or what base64 stands for; -1: it is none. */
-void base64_encode(struct buf *out, const void *p, size_t n);
-int base64_decode(struct buf *out, const char *p, size_t n);
 
 #endif

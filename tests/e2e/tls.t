@@ -153,4 +153,20 @@ check 'requiretls: offered', argv => ['-O', 'requiretls=yes', 'b@example.net'], 
     also => sub { like($_[0]->server->dialogue, qr/MAIL FROM:.* REQUIRETLS/, 'said at MAIL') };
 check 'requiretls: no TLS', argv => ['-O', 'requiretls=yes', 'b@example.net'], tls => 'none', ext => '+REQUIRETLS', exit => 69;
 
+# OpenSSL is loaded when it is needed, and not before
+{
+	my ($library) = slurp(program()) =~ /(libssl\.so\.[\d.]+)\0/;
+	my $dir = scratch();
+	my %without = (env => {LD_LIBRARY_PATH => $dir});
+
+	spew("$dir/$library", "no library\n");
+	check 'OpenSSL cannot be loaded', %without, exit => 76, err => [qr/cannot load OpenSSL \(\Q$library\E\).*Remedy: install/], sent => 0, log => {stage => 'tls'};
+	check 'nor can it: the mail is kept', %without, top => {queue => scratch()}, exit => 0, sent => 0, log => {status => 'queued'};
+	check 'nor can it: SCRAM', %without, tls => 'none', auth => 'SCRAM-SHA-256', exit => 76, err => [qr/cannot load OpenSSL/], sent => 0;
+	check 'nor can it: CRAM-MD5', %without, tls => 'none', auth => 'CRAM-MD5', exit => 76, err => [qr/cannot load OpenSSL/], sent => 0;
+	check 'not needed without TLS', %without, tls => 'none', auth => 'PLAIN';
+	check 'not needed to queue', %without, top => {queue => scratch()}, argv => ['-odq', 'b@example.net'], sent => 0, log => {status => 'queued'};
+	check 'not needed to show', %without, argv => ['--version'], stdin => '', sent => 0, log => 0, printed => 1, out => qr/^sendmail-submit/;
+}
+
 done_testing;

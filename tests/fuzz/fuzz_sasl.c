@@ -11,6 +11,7 @@
 #include <string.h>
 #include "must.h"
 #include "iterations.h"
+#include "base64.h"
 #include "smtp/scram.h"
 
 #define NONCE	"fyko+d2lbbFgONRv9qkxdawL"
@@ -196,8 +197,8 @@ begin(struct scram *s, uint8_t how)
 	char *expected = mem_printf("%s,%s,n=%s,r=" NONCE, flags[kind], id ? "a=b=2Cs" : "", odd ? "u=3Ds=2Cr" : "user");
 
 	buf_add(&bound, "\0\1channel", 9);
-	must(scram_first(s, (how & SHA_256) != 0 ? SCRAM_SHA_256 : SCRAM_SHA_1, binding, channels[kind], kind > 1 ? &bound : NULL, odd ? "u=s,r" : "user",
-	    id ? "b,s" : NULL, NONCE, &out) == 0, "a first message");
+	scram_first(s, (how & SHA_256) != 0 ? SCRAM_SHA_256 : SCRAM_SHA_1, binding, channels[kind], kind > 1 ? &bound : NULL, odd ? "u=s,r" : "user",
+	    id ? "b,s" : NULL, NONCE, &out);
 	must(strcmp(out.data, expected) == 0, "its form");
 	buf_free(&bound);
 	buf_free(&out);

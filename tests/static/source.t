@@ -36,7 +36,7 @@ sub where
 
 my %floor;
 my $level = 0;
-for (['clock', 'mem', 'json', 'url', 'outcome', 'printable', 'put', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
+for (['clock', 'mem', 'json', 'url', 'outcome', 'printable', 'put', 'base64', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
     ['smtp/', 'oauth/', 'outgoing', 'queue/spool', 'queue/disk'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify', 'authorize'], ['queue/'], ['keep'], ['desk', 'check'], ['run'], ['main']) {
 	$floor{$_} = $level for @$_;
 	$level++;
@@ -45,7 +45,7 @@ sub floor_of
 {
 	my ($path) = @_;
 
-	my ($name) = $path =~ m{^(?:src/)?([a-z]+/?)};	# config_source.c is of config's room
+	my ($name) = $path =~ m{^(?:src/)?([a-z0-9]+/?)};	# config_source.c is of config's room
 	return $path =~ m{(smtp/server)\.|(queue/(?:spool|disk))} ? $floor{$1 // $2} : $floor{$name};
 }
 my (@unknown, @upwards, @sideways);
@@ -65,8 +65,16 @@ is_deeply(\@unknown, [], 'each file has its floor');
 is_deeply([grep { !/^src\/(?:log|explain)\.h includes config\.h$/ } @upwards], [], 'a file includes only what is below it, or beside');
 is_deeply(\@sideways, [], 'mail/ and net/ know nothing of each other, nor of smtp/');
 
-my @openssl = map { my $f = $_; $text{$f} =~ m{^#include <openssl/}m ? $f : () } @sources;
-is_deeply([grep { !m{^src/(?:net/tls[a-z_]*|smtp/sasl|smtp/scram|oauth/jwt)\.[ch]$} } @openssl], [], 'OpenSSL: only net/tls*, smtp/sasl.c, smtp/scram.c and oauth/jwt.c');
+is_deeply([map { $text{$_} =~ m{^#include <openssl/}m ? $_ : () } @sources], ['src/net/openssl.h'], 'the headers of OpenSSL: only through net/openssl.h');
+my @openssl = map { $text{$_} =~ m{^#include "net/openssl\.h"}m ? $_ : () } @sources;
+is_deeply([grep { !m{^src/(?:net/(?:tls[a-z_]*|openssl)|smtp/sasl|smtp/scram|oauth/jwt)\.[ch]$} } @openssl], [], 'OpenSSL: only net/tls*, smtp/sasl.c, smtp/scram.c and oauth/jwt.c');
+{
+	my ($list) = $text{'src/net/openssl.h'} =~ /#define OPENSSL_FUNCTIONS\(F\) (.*?[^\\])\n/s;
+	my @listed = $list =~ /F\((\w+)\)/g;
+	my @named = $text{'src/net/openssl.h'} =~ /^#define (\w+) openssl\.\1$/mg;
+
+	is_deeply(\@named, \@listed, 'each function of OpenSSL that is loaded has its name, and no other');
+}
 is_deeply([map { $text{$_} =~ /#include <confuse\.h>/ ? $_ : () } @sources], ['src/config_take.h'], 'libconfuse: only config.c and config_take.c, through config_take.h');
 is_deeply(where(qr/(?<![\w.>])exit\s*\(/, 'src/main.c'), [], 'exit(): only main.c');
 is_deeply(where(qr/(?<!\w)v?syslog\s*\(/, 'src/log.c'), [], 'syslog(): only log.c');

@@ -13,6 +13,7 @@
 #include <sysexits.h>
 #include <time.h>
 #include <cmocka.h>
+#include "base64.h"
 #include "json_read.h"
 #include "oauth/jwt.h"
 #include "tls_peer.h"
@@ -257,10 +258,10 @@ base64url(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf b = {0};
 
-		jwt_base64url(&b, rows[i].octets, rows[i].n);
+		base64_encode_url(&b, rows[i].octets, rows[i].n);
 		assert_string_equal(buf_str(&b), rows[i].coded);
 		assert_int_equal(b.len, strlen(rows[i].coded));
-		jwt_base64url(&b, rows[i].octets, rows[i].n);	/* behind what is there */
+		base64_encode_url(&b, rows[i].octets, rows[i].n);	/* behind what is there */
 		assert_int_equal(b.len, 2 * strlen(rows[i].coded));
 		assert_string_equal(buf_str(&b) + strlen(rows[i].coded), rows[i].coded);
 		buf_free(&b);
@@ -270,7 +271,7 @@ base64url(void **state)
 	for (size_t n = 0; n <= sizeof(octets); n++) {
 		struct buf b = {0}, back = {0};
 
-		jwt_base64url(&b, octets, n);
+		base64_encode_url(&b, octets, n);
 		assert_int_equal(b.len, (4 * n + 2) / 3);
 		decode(&back, buf_str(&b), b.len);
 		assert_int_equal(back.len, n);
@@ -400,7 +401,7 @@ thumbprint(const EVP_MD *hash)
 	must(len > 0, "DER");
 	must(EVP_Digest(der, (size_t)len, octets, &n, hash, NULL) == 1, "hash");
 	OPENSSL_free(der);
-	jwt_base64url(&b, octets, n);
+	base64_encode_url(&b, octets, n);
 	return b.data;
 }
 

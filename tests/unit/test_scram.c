@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include "base64.h"
+#include "net/openssl.h"
 #include "smtp/scram.h"
 
 #define NONCE "fyko+d2lbbFgONRv9qkxdawL"
@@ -38,7 +40,7 @@ examples(void **state)
 		char error[32], wrong[64];
 
 		add_password(&password, "pencil");
-		assert_int_equal(scram_first(&s, rows[i].hash, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, rows[i].nonce, &out), 0);
+		scram_first(&s, rows[i].hash, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, rows[i].nonce, &out);
 		assert_string_equal(out.data, rows[i].first);
 		buf_reset(&out);
 		assert_null(scram_final(&s, rows[i].challenge, strlen(rows[i].challenge), &password, &out));
@@ -76,7 +78,7 @@ headers(void **state)
 
 		add_password(&password, "pencil");
 		buf_add(&channel, bound, sizeof(bound) - 1);
-		assert_int_equal(scram_first(&s, SCRAM_SHA_256, rows[i].binding, rows[i].channel, &channel, rows[i].user, rows[i].id, NONCE, &out), 0);
+		scram_first(&s, SCRAM_SHA_256, rows[i].binding, rows[i].channel, &channel, rows[i].user, rows[i].id, NONCE, &out);
 		assert_string_equal(out.data, rows[i].first);
 		buf_reset(&out);
 		assert_null(scram_final(&s, challenge, sizeof(challenge) - 1, &password, &out));
@@ -105,7 +107,7 @@ challenges_not_answered(void **state)
 		struct buf out = {0}, password;
 
 		add_password(&password, "pencil");
-		assert_int_equal(scram_first(&s, SCRAM_SHA_1, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NONCE, &out), 0);
+		scram_first(&s, SCRAM_SHA_1, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NONCE, &out);
 		buf_reset(&out);
 		if (scram_final(&s, rows[i], strlen(rows[i]), &password, &out) == NULL)
 			fail_msg("\"%s\" was answered: %s", rows[i], out.data);
@@ -128,7 +130,7 @@ extensions_and_errors(void **state)
 
 	(void)state;
 	add_password(&password, "pencil");
-	assert_int_equal(scram_first(&s, SCRAM_SHA_1, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NONCE, &out), 0);
+	scram_first(&s, SCRAM_SHA_1, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NONCE, &out);
 	assert_null(scram_final(&s, challenge, sizeof(challenge) - 1, &password, &out));
 	assert_int_equal(scram_verify(&s, "e=unknown-user", 14, error, sizeof(error)), 0);
 	assert_string_equal(error, "unknown-user");
@@ -150,8 +152,8 @@ nonces(void **state)
 	struct buf out = {0};
 
 	(void)state;
-	assert_int_equal(scram_first(&a, SCRAM_SHA_256, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NULL, &out), 0);
-	assert_int_equal(scram_first(&b, SCRAM_SHA_256, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NULL, &out), 0);
+	scram_first(&a, SCRAM_SHA_256, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NULL, &out);
+	scram_first(&b, SCRAM_SHA_256, SCRAM_NOT_BOUND, NULL, NULL, "user", NULL, NULL, &out);
 	assert_int_equal(strlen(a.nonce), 32);
 	assert_string_not_equal(a.nonce, b.nonce);
 	assert_null(strpbrk(a.nonce, ",= "));
@@ -185,6 +187,15 @@ base64(void **state)
 	}
 }
 
+static int
+load_openssl(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	return openssl_load(&o);
+}
+
 int
 main(void)
 {
@@ -193,5 +204,5 @@ main(void)
 		cmocka_unit_test(extensions_and_errors), cmocka_unit_test(nonces), cmocka_unit_test(base64),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, load_openssl, NULL);
 }
