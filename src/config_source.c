@@ -20,6 +20,7 @@
 #define CONFIG_PATH "/etc/sendmail.conf"
 #endif
 #define CONFIG_MAX (1024 * 1024)	/* octets of a file */
+#define PIECE 4096	/* octets of it that are read at a time: the buffer is overwritten afterwards, all of it */
 
 long
 config_duration(const char *text)
@@ -76,7 +77,7 @@ read_all(struct buf *out, int fd)
 	ssize_t n;
 
 	do {
-		n = read(fd, buf_room(out, 65536), 65536);
+		n = read(fd, buf_room(out, PIECE), PIECE);
 		if (n > 0) {
 			out->len += (size_t)n;
 			buf_end(out);

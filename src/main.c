@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,34 +49,34 @@ mem_exhausted(void)
 static void
 settle_descriptors(struct process *p)
 {
-	p->stdin_closed = fcntl(STDIN_FILENO, F_GETFD) == -1;
+	struct pollfd all[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
+
+	if (poll(all, 3, 0) == -1)
+		exit(EX_OSERR);
+	p->stdin_closed = (all[STDIN_FILENO].revents & POLLNVAL) != 0;
 	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd && open("/", O_RDONLY) != fd)
+		if ((all[fd].revents & POLLNVAL) != 0 && open("/dev/null", O_RDWR) != fd && open("/", O_RDONLY) != fd)
 			exit(EX_OSERR);
 	closefrom(3);
 }
 
 /*
- * Whatever was inherited is undone, but for an ignored HUP, INT or QUIT: nohup and shells mean it. PIPE and XFSZ are ignored: errors are
- * values here.
- * Real-time signals mean nothing to this program or its children.
+ * PIPE and XFSZ are ignored: errors are values here. What a caller may have left ignored and would keep this program from being ended, or from seeing its children end, is
+ * undone; not an ignored HUP, INT or QUIT: nohup and shells mean it. The others mean nothing here, ignored or not.
  */
 static void
 settle_signals(void)
 {
-	struct sigaction normal = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN}, before;
+	static const int normal[] = {SIGTERM, SIGCHLD};
+	struct sigaction action = {.sa_handler = SIG_IGN};
 	sigset_t none;
 
-	(void)sigemptyset(&normal.sa_mask);
-	(void)sigemptyset(&ignore.sa_mask);
-	for (int sig = 1; sig < 32; sig++) {
-		bool value = sig == SIGPIPE || sig == SIGXFSZ;
-
-		if (sig == SIGKILL || sig == SIGSTOP || sigaction(sig, value ? &ignore : &normal, &before) == -1)
-			continue;
-		if ((sig == SIGHUP || sig == SIGINT || sig == SIGQUIT) && before.sa_handler == SIG_IGN)
-			(void)sigaction(sig, &ignore, NULL);
-	}
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGPIPE, &action, NULL);
+	(void)sigaction(SIGXFSZ, &action, NULL);
+	action.sa_handler = SIG_DFL;
+	for (size_t i = 0; i < sizeof(normal) / sizeof(normal[0]); i++)
+		(void)sigaction(normal[i], &action, NULL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -89,14 +93,24 @@ forbid_core(void)
 #endif
 }
 
+/* OpenSSL asks for half a MiB, in small pieces: the system is asked for it once. */
+static void
+settle_memory(void)
+{
+#ifdef M_TOP_PAD
+	(void)mallopt(M_TOP_PAD, 1024 * 1024);
+#endif
+}
+
 int
 main(int argc, char **argv)
 {
-	struct process p = {.privileged = getauxval(AT_SECURE) != 0 || getuid() != geteuid() || getgid() != getegid()};
+	struct process p = {.privileged = getauxval(AT_SECURE) != 0 || getauxval(AT_UID) != getauxval(AT_EUID) || getauxval(AT_GID) != getauxval(AT_EGID)};
 
 	settle_descriptors(&p);
 	settle_signals();
 	(void)umask(077);
 	forbid_core();
+	settle_memory();
 	exit(run(argc, argv, &p));
 }

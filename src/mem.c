@@ -69,9 +69,10 @@ move(char *data, size_t len, size_t old, size_t size)
 
 	if (old > SMALL)
 		return mem_grow(data, size, 1);
-	to = mem_alloc(size);
+	to = mem_grow(NULL, size, 1);
 	if (len > 0)
 		memcpy(to, data, len);
+	to[len] = '\0';
 	if (data != NULL)
 		explicit_bzero(data, old);
 	free(data);

@@ -40,16 +40,16 @@ check_loop(const struct message *m, struct outcome *o)
 }
 
 int
-outgoing_repair(struct message *m, const struct envelope *e, const struct config *c, const char *host, const char *full_name, struct outcome *o)
+outgoing_repair(struct message *m, struct envelope *e, const struct config *c, const char *host, const char *full_name, struct outcome *o)
 {
 	struct repair how = {
-		.domain = e->domain, .host = host, .sender = e->sender[0] != '\0' ? e->sender : e->default_sender,
-		.full_name = full_name != NULL ? full_name : e->full_name, .override_from = c->override_from ? e->from : NULL,
-		.encode = c->encode_headers, .now = time(NULL),
+		.domain = e->domain, .host = host, .override_from = c->override_from ? e->from : NULL, .encode = c->encode_headers, .now = time(NULL),
 	};
 
 	if (check_loop(m, o) == -1 || envelope_check_from(e, &m->header, o) == -1)
 		return -1;
+	how.sender = e->sender[0] != '\0' ? e->sender : e->default_sender;
+	how.full_name = full_name != NULL ? full_name : e->full_name;
 	repair_header(m, &how);
 	return mime_needed(m, true) ? mime_convert(m, true, o) : 0;
 }

@@ -15,7 +15,7 @@ void outgoing_source(struct envelope_source *src, const struct config *c, const 
  * Puts the message right (CONTRACT section 3): loop refused, header repaired, over-long lines. full_name: -F, or NULL. -1: o (69 a loop, 65, 74, 78 a From has to be made,
  * and there is no domain).
  */
-int outgoing_repair(struct message *m, const struct envelope *e, const struct config *c, const char *host, const char *full_name, struct outcome *o);
+int outgoing_repair(struct message *m, struct envelope *e, const struct config *c, const char *host, const char *full_name, struct outcome *o);
 
 /* Its Message-ID, cut to size, or "". */
 void outgoing_message_id(const struct message *m, char *out, size_t size);

@@ -70,6 +70,7 @@ from_file(struct buf *out, const char *name, const char *what, msec deadline, st
 	char *path = full_name(name);
 	int fd = -1, r = 0, left = 1;
 	ssize_t n = -1;
+	bool waited = false;	/* something has come, or the end */
 
 	if (*path == '/')
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -79,19 +80,21 @@ from_file(struct buf *out, const char *name, const char *what, msec deadline, st
 		free(path);
 		return r;
 	}
-	/* A FIFO that somebody will fill is waited for, but not beyond the deadline. */
+	/* A FIFO that somebody will fill is waited for, but not beyond the deadline: it looks like an empty file until somebody has opened it. */
 	while (fd != -1 && out->len <= SECRET_MAX && (left = clock_left(deadline)) > 0) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 
-		n = -1;
-		if (poll(&p, 1, left) <= 0)
-			continue;
 		n = read(fd, buf_room(out, 4096), 4096);
 		if (n > 0) {
 			out->len += (size_t)n;
 			buf_end(out);
-		} else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+			continue;
+		}
+		if (n == 0 ? out->len > 0 || waited : errno != EINTR && errno != EAGAIN)
 			break;
+		n = -1;
+		errno = 0;
+		waited = poll(&p, 1, left) > 0;
 	}
 	if (fd == -1 || n == -1)
 		r = outcome_set(o, left > 0 ? EX_CONFIG : EX_TEMPFAIL, STAGE_SECRET, left > 0 ? CAUSE_SECRET_UNREADABLE : CAUSE_SECRET_LATE,

@@ -111,18 +111,23 @@ full_name(const struct passwd *pw)
 	return b.data;
 }
 
-/* Who runs us: the login name (uid-N if there is none that can be an address) and the full name. */
+/* Who runs us: the login name (uid-N if there is none that can be an address), the full name, and the address that they make. Asked for once, where it is needed. */
 static void
 find_user(struct envelope *e)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw;
 
+	if (e->user != NULL)
+		return;
+	pw = getpwuid(getuid());
 	if (pw != NULL)
 		e->full_name = full_name(pw);
 	if (pw != NULL && address_check(pw->pw_name, "x") == NULL)
 		e->user = mem_dup(pw->pw_name);
 	else
 		e->user = mem_printf("uid-%lu", (unsigned long)getuid());
+	if (e->domain != NULL && address_check(e->user, e->domain) == NULL)
+		e->default_sender = address_path(e->user, e->domain);
 }
 
 static bool
@@ -174,6 +179,7 @@ choose_sender(struct envelope *e, const struct envelope_source *src, const struc
 	else if (e->from != NULL)
 		e->sender = mem_dup(e->from);
 	else if ((e->sender = header_sender(e, h, "Sender", src->host)) == NULL && (e->sender = header_sender(e, h, "From", src->host)) == NULL) {
+		find_user(e);
 		if (e->default_sender == NULL)
 			return recipients_no_domain(o, e->user);
 		e->sender = mem_dup(e->default_sender);
@@ -212,27 +218,18 @@ may_lack_from(const struct header *h)
 
 /* Everything but the recipients. */
 static int
-make_sender(struct envelope *e, const struct envelope_source *src, const struct header *h, struct outcome *o)
+begin(struct envelope *e, const struct envelope_source *src, const struct header *h, struct outcome *o)
 {
-	int result = choose_domain(e, src, o);
+	int result;
+
+	memset(e, 0, sizeof(*e));
+	result = choose_domain(e, src, o);
 
 	if (result == 0 && src->from != NULL)
 		result = path_of(&e->from, NULL, src->from, e, src->host, &option_from, o);
-	if (result == 0) {
-		if (e->domain != NULL && address_check(e->user, e->domain) == NULL)
-			e->default_sender = address_path(e->user, e->domain);
+	if (result == 0)
 		result = choose_sender(e, src, h, o);
-	}
 	return result;
-}
-
-/* Who runs us, and everything but the recipients. */
-static int
-begin(struct envelope *e, const struct envelope_source *src, const struct header *h, struct outcome *o)
-{
-	memset(e, 0, sizeof(*e));
-	find_user(e);
-	return make_sender(e, src, h, o);
 }
 
 int
@@ -244,9 +241,12 @@ envelope_begin(struct envelope *e, const struct envelope_source *src, struct out
 }
 
 int
-envelope_check_from(const struct envelope *e, const struct header *h, struct outcome *o)
+envelope_check_from(struct envelope *e, const struct header *h, struct outcome *o)
 {
-	if (*e->sender != '\0' || e->default_sender != NULL || !may_lack_from(h))
+	if (!may_lack_from(h))
+		return 0;
+	find_user(e);
+	if (*e->sender != '\0' || e->default_sender != NULL)
 		return 0;
 	return recipients_no_domain(o, e->user);
 }

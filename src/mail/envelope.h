@@ -42,8 +42,8 @@ struct envelope {
 	struct outcome *bad;	/* addresses in the header that are none: one entry each, status 65 */
 	size_t bads;
 	char *from;		/* the configuration's from, completed; or NULL */
-	char *default_sender;	/* user@domain, for a From that has to be made when the sender is null; NULL only where domain is */
-	char *user;		/* who runs us: the login name, or "uid-N" */
+	char *user;		/* who runs us, the login name or "uid-N", where sender or From may have to be made of it; else it is not asked for: NULL, as the next two */
+	char *default_sender;	/* user@domain, for a From that has to be made when the sender is null; NULL where domain is */
 	char *full_name;	/* of the user, from the passwd entry, or NULL */
 	char *domain;		/* what completes bare names; NULL where none is known and no sender or recipient needed one */
 };
@@ -80,8 +80,8 @@ int envelope_make(struct envelope *e, const struct envelope_source *src, const s
 int envelope_begin(struct envelope *e, const struct envelope_source *src, struct outcome *o);
 int envelope_add(struct envelope *e, const struct envelope_source *src, const char *recipient, size_t *first, struct outcome *o);
 
-/* Whether a From that has to be made for this header can be made. -1: 78. */
-int envelope_check_from(const struct envelope *e, const struct header *h, struct outcome *o);
+/* Whether a From that has to be made for this header can be made; what it is made of is known then. -1: 78. */
+int envelope_check_from(struct envelope *e, const struct header *h, struct outcome *o);
 
 /* The number of recipients in a state. */
 size_t envelope_count(const struct envelope *e, enum rcpt_state state);

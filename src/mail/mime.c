@@ -15,7 +15,6 @@
 #include "mail/encode.h"
 #include "mail/mime.h"
 
-#define BLOCK		(64 * 1024)
 #define DEPTH_MAX	100		/* multiparts in multiparts; deeper ones are opaque */
 #define LEAVES_MAX	100000		/* leaves of text that are looked at; more are opaque */
 #define HEADER_MAX	(64 * 1024)	/* octets of a part's header; a part with more is opaque */
@@ -57,7 +56,6 @@ struct walk {
 	char quoted[QUOTED_MAX + 1];	/* the quoted-printable line being made */
 	size_t quoted_len;
 	bool soft;			/* it goes on from the one before */
-	char block[BLOCK];
 };
 
 static void
@@ -440,7 +438,7 @@ walk_body(struct walk *w, bool writing, enum content_kind *kind, unsigned *need)
 	if (header_find(&w->m->header, "DKIM-Signature", 0) < 0)
 		*kind = begin_content(w, &w->m->header);
 	*need = w->here;
-	while ((n = store_read(&w->m->body, at, &p, w->block, BLOCK, w->o)) > 0 && !w->failed)
+	while ((n = store_read(&w->m->body, at, &p, w->o)) > 0 && !w->failed)
 		at += take_block(w, p, (size_t)n, &bol);
 	if (w->mode == IN_HEADER)
 		end_header(w);

@@ -16,7 +16,6 @@
 #include "mail/words.h"
 #include "printable.h"
 
-#define BLOCK		(64 * 1024)
 #define FULL_MAX	(64 * 1024)	/* octets of a message that is returned whole unasked */
 #define COLUMNS		76
 #define WHOLE_MAX	900		/* octets on a line of what is not torn at its blanks */
@@ -36,7 +35,6 @@ struct writer {
 	char boundary[40];
 	struct scan scan;
 	uint64_t column;		/* octets of the line so far */
-	char block[BLOCK];
 };
 
 /* ---- what is written ---- */
@@ -461,7 +459,7 @@ put_body(struct writer *w)
 	const char *p;
 	ptrdiff_t n = 0;
 
-	while (!w->failed && (n = store_read(&w->about->body, at, &p, w->block, BLOCK, w->o)) > 0) {
+	while (!w->failed && (n = store_read(&w->about->body, at, &p, w->o)) > 0) {
 		put(w, p, (size_t)n);
 		at += (uint64_t)n;
 	}

@@ -144,12 +144,15 @@ store_finish(struct store *s, struct outcome *o)
 
 /* Octets that are in the file; a file that became shorter is an error. */
 static ptrdiff_t
-read_file(struct store *s, uint64_t offset, char *scratch, size_t max, struct outcome *o)
+read_file(struct store *s, uint64_t offset, size_t max, struct outcome *o)
 {
 	ssize_t n;
 
+	if (s->block == NULL)
+		s->block = mem_grow(NULL, STORE_BLOCK, 1);
+
 	do
-		n = pread(s->fd, scratch, max, (off_t)offset);
+		n = pread(s->fd, s->block, max, (off_t)offset);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return n;
@@ -158,11 +161,12 @@ read_file(struct store *s, uint64_t offset, char *scratch, size_t max, struct ou
 }
 
 ptrdiff_t
-store_read(struct store *s, uint64_t offset, const char **p, char *scratch, size_t max, struct outcome *o)
+store_read(struct store *s, uint64_t offset, const char **p, struct outcome *o)
 {
+	size_t max = STORE_BLOCK;
+	ptrdiff_t n;
 	uint64_t in_file = s->fd < 0 ? 0 : s->length - s->memory.len;
 
-	*p = scratch;
 	if (offset >= s->length)
 		return 0;
 	if (max > s->length - offset)
@@ -170,7 +174,9 @@ store_read(struct store *s, uint64_t offset, const char **p, char *scratch, size
 	if (offset < in_file) {
 		if (max > in_file - offset)
 			max = (size_t)(in_file - offset);
-		return read_file(s, offset, scratch, max, o);
+		n = read_file(s, offset, max, o);
+		*p = s->block;
+		return n;
 	}
 	*p = s->memory.data + (offset - in_file);
 	return (ptrdiff_t)max;
@@ -182,5 +188,6 @@ store_free(struct store *s)
 	if (s->fd >= 0)
 		(void)close(s->fd);
 	buf_free(&s->memory);
+	free(s->block);
 	store_init(s, s->directory);
 }

@@ -16,6 +16,7 @@
 #include "outcome.h"
 
 #define STORE_MEMORY	(1024 * 1024)		/* then a file is used */
+#define STORE_BLOCK	(64 * 1024)		/* most that is read back at a time */
 #define STORE_HARD	(32 * 1024 * 1024)	/* most that is kept in memory where no file can be made */
 
 struct store {
@@ -23,6 +24,7 @@ struct store {
 	struct buf memory;	/* what is not in the file (yet): collected in large pieces */
 	int fd;			/* -1: all is in memory */
 	uint64_t length;	/* of all of it */
+	char *block;		/* the last that was read from the file; NULL: nothing was */
 	bool no_file;		/* no file could be made: stays in memory */
 	const char *place;	/* the directory the file is in, for messages. Not owned */
 };
@@ -33,11 +35,8 @@ int store_add(struct store *s, const void *p, size_t n, struct outcome *o);
 /* No more will be added: what is still in memory beside a file goes to the file. */
 int store_finish(struct store *s, struct outcome *o);
 
-/*
- * Octets from offset on: a pointer to them in *p and their number (at most max, 0 at the end), or -1 (74). Where they come from
- * the file they are read into scratch, of max octets, which the caller provides; else they are in the store's own memory.
- */
-ptrdiff_t store_read(struct store *s, uint64_t offset, const char **p, char *scratch, size_t max, struct outcome *o);
+/* Octets from offset on: a pointer to them in *p, which is good until the next call, and their number (at most STORE_BLOCK, 0 at the end), or -1 (74). */
+ptrdiff_t store_read(struct store *s, uint64_t offset, const char **p, struct outcome *o);
 
 void store_free(struct store *s);
 

@@ -21,6 +21,7 @@ struct aside {
 	void (*work)(void *);
 	void (*release)(void *);
 	void *arg;
+	pthread_t thread;
 };
 
 static struct aside *
@@ -69,7 +70,7 @@ run(void *arg)
 
 /* 0 or an errno. */
 static int
-start(struct aside *a, pthread_t *thread)
+start(struct aside *a)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -79,7 +80,7 @@ start(struct aside *a, pthread_t *thread)
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK);
 	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
-	error = pthread_create(thread, &attr, run, a);
+	error = pthread_create(&a->thread, &attr, run, a);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	(void)pthread_attr_destroy(&attr);
 	return error;
@@ -102,18 +103,24 @@ wait_for(struct aside *a, msec deadline)
 	return done;
 }
 
-int
-aside_run(void (*work)(void *), void (*release)(void *), void *arg, msec deadline)
+struct aside *
+aside_begin(void (*work)(void *), void (*release)(void *), void *arg)
 {
 	struct aside *a = aside_new(work, release, arg);
-	pthread_t thread;
-	int error = start(a, &thread);
+	int error = start(a);
 
-	if (error != 0) {
-		aside_free(a);
-		errno = error;
-		return -1;
-	}
+	if (error == 0)
+		return a;
+	aside_free(a);
+	errno = error;
+	return NULL;
+}
+
+int
+aside_end(struct aside *a, msec deadline)
+{
+	pthread_t thread = a->thread;	/* once it is left behind, it may be gone at any time */
+
 	if (!wait_for(a, deadline)) {
 		(void)pthread_detach(thread);
 		return 0;
@@ -121,4 +128,12 @@ aside_run(void (*work)(void *), void (*release)(void *), void *arg, msec deadlin
 	(void)pthread_join(thread, NULL);
 	aside_free(a);
 	return 1;
+}
+
+int
+aside_run(void (*work)(void *), void (*release)(void *), void *arg, msec deadline)
+{
+	struct aside *a = aside_begin(work, release, arg);
+
+	return a == NULL ? -1 : aside_end(a, deadline);
 }

@@ -88,9 +88,30 @@ lookup_failed(const char *host, int error, int sys, struct outcome *o)
 	}
 }
 
+/* Done once. */
+static void
+use_time(struct dial_meanwhile *m)
+{
+	if (m->work != NULL)
+		m->work(m->arg);
+	m->work = NULL;
+}
+
+/* Runs the look-up aside. As aside_run(). */
+static int
+run_aside(struct lookup *l, struct dial_meanwhile *m, msec deadline)
+{
+	struct aside *a = aside_begin(lookup_work, lookup_free, l);
+
+	if (a == NULL)
+		return -1;
+	use_time(m);
+	return aside_end(a, deadline);
+}
+
 /* The addresses of a name. The caller frees them with freeaddrinfo(). */
 static int
-look_up(const char *host, const char *port, msec deadline, struct addrinfo **list, struct outcome *o)
+look_up(const char *host, const char *port, struct dial_meanwhile *m, msec deadline, struct addrinfo **list, struct outcome *o)
 {
 	struct lookup *l;
 	int r;
@@ -100,7 +121,7 @@ look_up(const char *host, const char *port, msec deadline, struct addrinfo **lis
 	l = mem_alloc(sizeof(*l) + strlen(host) + 1);
 	(void)strlcpy(l->host, host, strlen(host) + 1);
 	(void)strlcpy(l->port, port, sizeof(l->port));
-	r = aside_run(lookup_work, lookup_free, l, deadline);
+	r = run_aside(l, m, deadline);
 	if (r == 0)
 		return outcome_set(o, EX_TEMPFAIL, STAGE_LOOKUP, CAUSE_TIMEOUT, timeout_words, "looking up %s", host);
 	if (r == -1) {
@@ -129,6 +150,7 @@ struct race {
 	size_t failed;				/* whose failure is told */
 	int winner;				/* the first that was connected to, or -1 */
 	int fd_won;
+	struct dial_meanwhile meanwhile;
 	struct trace *trace;
 };
 
@@ -284,6 +306,7 @@ run(struct race *r, msec each, msec deadline)
 		}
 		if (r->begun < r->addresses && (r->running == 0 || clock_left(r->next) == 0)) {
 			begin(r);
+			use_time(&r->meanwhile);
 			continue;
 		}
 		if (r->running == 0)
@@ -342,7 +365,7 @@ connect_any(struct dialed *d, struct race *r, const char *host, uint16_t port, m
 }
 
 int
-dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadline, struct trace *t, struct outcome *o)
+dial(struct dialed *d, const char *host, uint16_t port, int patience, const struct dial_meanwhile *meanwhile, msec deadline, struct trace *t, struct outcome *o)
 {
 	struct race race = {.trace = t, .winner = -1, .attempt = d->attempt};
 	struct addrinfo *list;
@@ -351,9 +374,11 @@ dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadl
 	int r;
 
 	*d = (struct dialed){.fd = -1, .lookup = -1, .connect = -1};
+	if (meanwhile != NULL)
+		race.meanwhile = *meanwhile;
 	trace_note(t, "looking for %s port %u", host, (unsigned)port);
 	(void)snprintf(service, sizeof(service), "%u", (unsigned)port);
-	if (look_up(host, service, deadline, &list, o) == -1)
+	if (look_up(host, service, &race.meanwhile, deadline, &list, o) == -1)
 		return -1;
 	d->lookup = clock_now() - begun;
 	interleave(&race, list);

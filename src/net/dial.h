@@ -29,13 +29,20 @@ struct dialed {
 	char local[72];		/* our own end as an address literal: "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3) */
 };
 
+/* What the caller has to do anyway: it is done once, while the name is looked up, or while the first connection is under way. */
+struct dial_meanwhile {
+	void (*work)(void *arg);
+	void *arg;
+};
+
 /*
  * Connects to host (a name, or a numeric address) and port before the deadline, and once its addresses are known within patience milliseconds (0: no other bound), or DIAL_EACH of so many. Look-up runs in a thread of its own that is left behind
- * when the deadline passes. Addresses are taken in the order of getaddrinfo(), families alternating; a further one is begun when the one before has
+ * when the deadline passes. meanwhile: or NULL; not called where neither comes so far. Addresses are taken in the order of getaddrinfo(), families alternating; a further one is begun when the one before has
  * failed or 250 ms have passed; the first that connects wins. -1: 68 (CAUSE_NO_HOST) the name does not exist or has no address;
  * 75 look-up failed, nobody answered, refused (why: the last address's error, in system words) or the deadline passed.
  */
-int dial(struct dialed *d, const char *host, uint16_t port, int patience, msec deadline, struct trace *t, struct outcome *o);
+int dial(struct dialed *d, const char *host, uint16_t port, int patience, const struct dial_meanwhile *meanwhile, msec deadline, struct trace *t,
+    struct outcome *o);
 
 /* True where every address that host stands for by its form is loopback: "localhost", 127.0.0.0/8, ::1. By what is connected: dial_is_loopback(d->address). */
 bool dial_is_loopback(const char *address);

@@ -49,7 +49,7 @@ load(void)
 			note_trouble(dlerror());
 			return;
 		}
-	if (openssl.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+	if (openssl.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) != 1)
 		note_trouble("it cannot be initialised");
 }
 

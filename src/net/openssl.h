@@ -95,6 +95,7 @@ int openssl_load(struct outcome *o);
 	F(SSL_get_peer_cert_chain) \
 	F(SSL_get_verify_result) \
 	F(SSL_get_version) \
+	F(SSL_has_pending) \
 	F(SSL_new) \
 	F(SSL_read) \
 	F(SSL_session_reused) \
@@ -223,6 +224,7 @@ extern struct openssl openssl;
 #define SSL_get_peer_cert_chain openssl.SSL_get_peer_cert_chain
 #define SSL_get_verify_result openssl.SSL_get_verify_result
 #define SSL_get_version openssl.SSL_get_version
+#define SSL_has_pending openssl.SSL_has_pending
 #define SSL_new openssl.SSL_new
 #define SSL_read openssl.SSL_read
 #define SSL_session_reused openssl.SSL_session_reused

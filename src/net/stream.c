@@ -22,7 +22,7 @@ static const char timeout_words[] = "no answer before the deadline";
 void
 stream_init(struct stream *s, int fd, msec deadline)
 {
-	*s = (struct stream){.fd = fd, .deadline = deadline};
+	*s = (struct stream){.fd = fd, .deadline = deadline, .said = true};
 }
 
 /* The first failure is the one that is told. */
@@ -127,11 +127,21 @@ take(struct stream *s)
 
 	compact(s);
 	r = step_read(s, buf_room(&s->in, RECORD), RECORD);
+	s->said = false;
 	if (r > 0) {
 		s->in.len += (size_t)r;
+		if (s->in.len > s->in_most)
+			s->in_most = s->in.len;
 		buf_end(&s->in);
 	}
 	return r;
+}
+
+/* TLS has read ahead. */
+static bool
+has_octets(const struct stream *s)
+{
+	return s->tls != NULL && tls_has_octets(s->tls);
 }
 
 /* Waits until there is more input. */
@@ -141,7 +151,7 @@ fill(struct stream *s)
 	for (;;) {
 		ptrdiff_t r;
 
-		if (expired(s) == -1)
+		if (expired(s) == -1 || (s->said && !has_octets(s) && await(s, POLLIN) == -1))
 			return -1;
 		r = take(s);
 		if (r > 0)
@@ -211,6 +221,7 @@ send_all(struct stream *s, const char *p, size_t n)
 			return -1;
 		r = step_write(s, p, n, &why);
 		if (r >= 0) {
+			s->said = true;
 			p += r;
 			n -= (size_t)r;
 			continue;
@@ -385,7 +396,7 @@ void
 stream_close(struct stream *s)
 {
 	if (s->in.data != NULL)
-		explicit_bzero(s->in.data, s->in.size);	/* a token may have been in it */
+		explicit_bzero(s->in.data, s->in_most);	/* a token may have been in it */
 	tls_free(s->tls);
 	s->tls = NULL;
 	if (s->fd >= 0)
@@ -393,14 +404,14 @@ stream_close(struct stream *s)
 	s->fd = -1;
 	buf_free(&s->in);
 	s->in_at = 0;
-	buf_wipe(&s->out);
+	if (s->out.len > 0)	/* what was sent is overwritten */
+		explicit_bzero(s->out.data, s->out.len);
+	buf_free(&s->out);
 }
 
 void
 stream_forget(struct stream *s)
 {
-	if (s->out.data != NULL && s->out.len == 0)
-		explicit_bzero(s->out.data, s->out.size);
 	if (s->in.data != NULL && s->in_at > 0)
 		explicit_bzero(s->in.data, s->in_at);
 }

@@ -28,7 +28,9 @@ struct stream {
 	msec deadline;		/* for every wait; the owner may move it */
 	struct buf in;		/* read, not yet taken: from in_at on */
 	size_t in_at;
+	size_t in_most;		/* octets there ever were in it */
 	struct buf out;		/* written, not yet sent */
+	bool said;		/* something has been sent since something was read: the answer will hardly be there yet */
 	enum stream_error error;	/* sticky: once set every call fails; but whole lines that came before it can be read */
 	char why[160];		/* in words */
 };
@@ -59,7 +61,7 @@ ptrdiff_t stream_readline(struct stream *s, char *line, size_t size);
 /* At most n octets as they come, at least one. Their number; 0: the other side has ended the connection in order; -1: s->error. */
 ptrdiff_t stream_read(struct stream *s, char *p, size_t n);
 
-/* Overwrites what was sent and taken and is no longer needed but still lies in the buffers: after a secret has passed. */
+/* Overwrites what was taken and is no longer needed but still lies in the buffer, as what was sent already is: after a secret has passed. */
 void stream_forget(struct stream *s);
 
 /* Octets that were received and not yet taken. */

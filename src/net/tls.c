@@ -415,6 +415,12 @@ tls_write(struct tls *t, const void *p, size_t n)
 	return r > 0 ? r : no_octets(t, r, errno);
 }
 
+bool
+tls_has_octets(const struct tls *t)
+{
+	return t->ssl != NULL && SSL_has_pending(t->ssl) == 1;
+}
+
 const char *
 tls_error(struct tls *t)
 {
@@ -532,7 +538,7 @@ tls_free(struct tls *t)
 	ERR_clear_error();
 	if (t->open && !t->broken)
 		(void)SSL_shutdown(t->ssl);
-	if (t->kept != NULL && !t->heard)
+	if (t->kept != NULL && t->ssl != NULL && !t->heard)
 		tls_session_drop(&t->place);	/* it may be the session that keeps the smarthost from answering */
 	else if (t->heard && !t->refused && t->fresh != NULL && SSL_session_reused(t->ssl) == 0)
 		tls_session_save(&t->place, t->fresh);

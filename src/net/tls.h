@@ -55,6 +55,9 @@ int tls_handshake(struct tls *tls, struct outcome *o);
 ptrdiff_t tls_read(struct tls *tls, void *p, size_t n);
 ptrdiff_t tls_write(struct tls *tls, const void *p, size_t n);
 
+/* True where octets have come that tls_read() has not given yet: they are not waited for at the socket. */
+bool tls_has_octets(const struct tls *tls);
+
 /* The last failure of a read or write in words; static or owned by tls. */
 const char *tls_error(struct tls *tls);
 

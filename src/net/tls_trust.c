@@ -20,16 +20,16 @@ file_failed(struct outcome *o, enum cause cause, const char *option, const char 
 	return outcome_set(o, EX_CONFIG, STAGE_TLS, cause, why, "cannot use %s %s", option, path);
 }
 
-/* OpenSSL does not say why a file cannot be opened: this does. */
+/* OpenSSL does not say why a file cannot be opened: this does, and else what OpenSSL did not like. */
 static int
-check_readable(const char *option, const char *path, enum cause cause, struct outcome *o)
+cannot_use(const char *option, const char *path, enum cause unreadable, enum cause wrong, const char *why, struct outcome *o)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd == -1)
-		return file_failed(o, cause, option, path, strerror(errno));
+		return file_failed(o, unreadable, option, path, strerror(errno));
 	(void)close(fd);
-	return 0;
+	return file_failed(o, wrong, option, path, why);
 }
 
 /* "1a2b3c4d.0", as c_rehash names certificates in a directory. */
@@ -124,13 +124,11 @@ trust_file(SSL_CTX *ctx, const char *path, struct outcome *o)
 	static const char option[] = "tls-ca-file";
 	struct stat st;
 
-	if (check_readable(option, path, CAUSE_CONFIG_UNREADABLE, o) == -1)
-		return -1;
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+	if (SSL_CTX_load_verify_file(ctx, path) != 1) {
+		if (stat(path, &st) == -1 || !S_ISDIR(st.st_mode))
+			return cannot_use(option, path, CAUSE_CONFIG_UNREADABLE, CAUSE_CONFIG_WRONG, "no certificate in PEM form in it", o);
 		if (!has_hashes(path) || SSL_CTX_load_verify_dir(ctx, path) != 1)
-			return file_failed(o, CAUSE_CONFIG_WRONG, option, path, "no certificate in it has the name that c_rehash gives");
-	} else if (SSL_CTX_load_verify_file(ctx, path) != 1) {
-		return file_failed(o, CAUSE_CONFIG_WRONG, option, path, "no certificate in PEM form in it");
+			return cannot_use(option, path, CAUSE_CONFIG_UNREADABLE, CAUSE_CONFIG_WRONG, "no certificate in it has the name that c_rehash gives", o);
 	}
 	(void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	return 0;
@@ -186,14 +184,12 @@ tls_use_certificate(SSL_CTX *ctx, const struct tls_policy *policy, struct outcom
 	struct tls_passphrase passphrase = {.known = policy->passphrase};
 	int r = 0;
 
-	if (check_readable("tls-certificate", path, CAUSE_TLS_CLIENT_CERT, o) == -1 || check_readable(option, key, CAUSE_TLS_CLIENT_CERT, o) == -1)
-		return -1;
 	SSL_CTX_set_default_passwd_cb(ctx, tls_tell_passphrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &passphrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, path) != 1)
-		r = file_failed(o, CAUSE_TLS_CLIENT_CERT, "tls-certificate", path, tls_error_words(0));
+		r = cannot_use("tls-certificate", path, CAUSE_TLS_CLIENT_CERT, CAUSE_TLS_CLIENT_CERT, tls_error_words(0), o);
 	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1)
-		r = file_failed(o, CAUSE_TLS_CLIENT_CERT, option, key, key_words(ctx, &passphrase));
+		r = cannot_use(option, key, CAUSE_TLS_CLIENT_CERT, CAUSE_TLS_CLIENT_CERT, key_words(ctx, &passphrase), o);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
 	SSL_CTX_set_default_passwd_cb(ctx, NULL);
 	return r;

@@ -325,7 +325,7 @@ http_post(struct http_reply *r, const struct http_request *q, msec deadline, str
 		return outcome_set(o, EX_CONFIG, STAGE_SECRET, CAUSE_CONFIG_WRONG, "it is no URL that can be used", "cannot use %s", q->url);
 	if (t != NULL)
 		t->tls = false;
-	if (dial(&dialed, q->proxy != NULL ? proxy.host : u.host, q->proxy != NULL ? proxy.port : u.port, 0, deadline, t, o) == 0) {
+	if (dial(&dialed, q->proxy != NULL ? proxy.host : u.host, q->proxy != NULL ? proxy.port : u.port, 0, NULL, deadline, t, o) == 0) {
 		stream_init(&stream, dialed.fd, deadline);
 		if (q->proxy != NULL) {
 			h.host = proxy.host;

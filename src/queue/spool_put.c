@@ -12,7 +12,6 @@
 #include "queue/disk.h"
 #include "queue/spool_format.h"
 
-#define BLOCK		65536
 #define TRIES		10	/* identifiers that may be in use already; one is more than will ever be */
 
 struct writer {
@@ -37,7 +36,6 @@ static int
 add_message(struct writer *w, struct message *m, struct outcome *o)
 {
 	struct buf header = {0};
-	char scratch[BLOCK];
 	const char *p;
 	uint64_t offset = 0;
 	ptrdiff_t n;
@@ -47,7 +45,7 @@ add_message(struct writer *w, struct message *m, struct outcome *o)
 	buf_puts(&header, "\r\n");
 	r = add(w, header.data, header.len, true);
 	buf_free(&header);
-	while (r == 0 && (n = store_read(&m->body, offset, &p, scratch, sizeof(scratch), o)) != 0) {
+	while (r == 0 && (n = store_read(&m->body, offset, &p, o)) != 0) {
 		r = n < 0 ? -1 : add(w, p, (size_t)n, true);
 		offset += n < 0 ? 0 : (uint64_t)n;
 	}

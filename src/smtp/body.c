@@ -4,8 +4,6 @@
 #include <string.h>
 #include "smtp/body.h"
 
-#define BLOCK 65536
-
 /* Writes a block with dots stuffed; *at_start: whether the block begins at the start of a line, and then whether the next one does. */
 static int
 write_stuffed(struct stream *s, const char *p, size_t n, bool *at_start)
@@ -37,7 +35,6 @@ int
 body_write(struct stream *s, struct message *m, bool stuffed, struct outcome *o)
 {
 	struct buf header = {0};
-	char scratch[BLOCK];
 	const char *p;
 	uint64_t offset = 0;
 	bool at_start = true;
@@ -48,7 +45,7 @@ body_write(struct stream *s, struct message *m, bool stuffed, struct outcome *o)
 	buf_puts(&header, "\r\n");
 	r = write_block(s, header.data, header.len, stuffed, &at_start);
 	buf_free(&header);
-	while (r == 0 && (n = store_read(&m->body, offset, &p, scratch, sizeof(scratch), o)) != 0) {
+	while (r == 0 && (n = store_read(&m->body, offset, &p, o)) != 0) {
 		if (n < 0)
 			return -1;
 		r = write_block(s, p, (size_t)n, stuffed, &at_start);

@@ -70,16 +70,13 @@ is_full_name(const char *s)
 
 /* The configured name; else the host's own if it has a dot; else the literal of the address that we connect from (RFC 5321 section 4.1.3). */
 static const char *
-ehlo_name(const struct client *c, char *buffer, size_t size)
+ehlo_name(struct client *c)
 {
 	if (c->ehlo != NULL)
 		return c->ehlo;
-	if (gethostname(buffer, size) == 0) {
-		buffer[size - 1] = '\0';
-		if (is_full_name(buffer))
-			return buffer;
-	}
-	return c->dialed.local;
+	if (c->own_name[0] == '\0' && (gethostname(c->own_name, sizeof(c->own_name) - 1) == -1 || !is_full_name(c->own_name)))
+		(void)strlcpy(c->own_name, c->dialed.local, sizeof(c->own_name));
+	return c->own_name;
 }
 
 /* HELO offers nothing. A smarthost that has refused EHLO for good and hangs up is told by that refusal, which o holds. */
@@ -107,8 +104,8 @@ say_helo(struct client *c, const char *name, struct outcome *o)
 static int
 introduce(struct client *c, struct outcome *o)
 {
-	char host[256], line[300];
-	const char *name = ehlo_name(c, host, sizeof(host));
+	char line[300];
+	const char *name = ehlo_name(c);
 
 	(void)snprintf(line, sizeof(line), "EHLO %s", name);
 	say(c, line);
@@ -170,12 +167,12 @@ get_passphrase(const struct client *c, struct buf *passphrase, struct outcome *o
 int
 client_ask_again(struct client *c, struct outcome *o)
 {
-	char host[256], line[300];
+	char line[300];
 
 	if (c->asked_again || c->mechanism[0] == '\0')
 		return 0;
 	c->asked_again = true;
-	(void)snprintf(line, sizeof(line), "EHLO %s", ehlo_name(c, host, sizeof(host)));
+	(void)snprintf(line, sizeof(line), "EHLO %s", ehlo_name(c));
 	say(c, line);
 	if (hear(c, STAGE_EHLO, "the answer to EHLO", o) == -1)
 		return -1;
@@ -189,8 +186,9 @@ client_ask_again(struct client *c, struct outcome *o)
 	return 0;
 }
 
-static int
-secure(struct client *c, struct outcome *o)
+/* All that TLS needs but a connection. NULL: o. */
+static struct tls *
+make_tls(const struct client *c, struct outcome *o)
 {
 	const struct smarthost *h = c->host;
 	struct tls_policy policy = {
@@ -200,11 +198,8 @@ secure(struct client *c, struct outcome *o)
 	};
 	struct buf passphrase = {0};
 	struct tls *tls = NULL;
-	msec deadline = c->stream.deadline, begun = clock_now();
 	char peer[300];
-	int r;
 
-	c->can_quit = false;
 	set_names(c, &policy);
 	(void)snprintf(peer, sizeof(peer), "%s %u", h->host, (unsigned)h->port);
 	policy.peer = peer;
@@ -213,6 +208,31 @@ secure(struct client *c, struct outcome *o)
 		tls = tls_new(&policy, o);
 	}
 	buf_wipe(&passphrase);
+	return tls;
+}
+
+/* While the connection is under way. A passphrase may have to be waited for, which only the one does who has a connection. */
+static void
+make_ready(void *arg)
+{
+	struct client *c = arg;
+
+	if (c->host->tls != TLS_MODE_NONE && c->host->tls_key_password.kind == SECRET_NONE)
+		c->ready = make_tls(c, &c->not_ready);
+}
+
+static int
+secure(struct client *c, struct outcome *o)
+{
+	struct tls *tls = c->ready;
+	msec deadline = c->stream.deadline, begun = clock_now();
+	int r;
+
+	c->can_quit = false;
+	c->ready = NULL;
+	*o = c->not_ready;
+	if (tls == NULL && o->status == 0)
+		tls = make_tls(c, o);
 	if (tls == NULL)
 		return -1;
 	c->resumes = tls_resumes(tls);
@@ -227,7 +247,7 @@ secure(struct client *c, struct outcome *o)
 	(void)strlcpy(c->tls, tls_describe(tls), sizeof(c->tls));
 	if (c->trace != NULL)
 		c->trace->tls = true;
-	trace_note(c->trace, "%s with %s, verified", c->tls, policy.name);
+	trace_note(c->trace, "%s with %s, verified", c->tls, tls_name(tls));
 	show(c, CLIENT_SECURED, NULL);
 	return 0;
 }
@@ -300,17 +320,21 @@ patience(const struct client *c)
 static int
 connect_once(struct client *c, msec deadline, struct outcome *o)
 {
+	const struct dial_meanwhile meanwhile = {make_ready, c};
 	int r;
 
 	if (c->trace != NULL)
 		c->trace->tls = false;
+	c->not_ready = (struct outcome){0};
 	stream_init(&c->stream, -1, deadline);
-	r = dial(&c->dialed, c->host->host, c->host->port, patience(c), deadline, c->trace, o);
+	r = dial(&c->dialed, c->host->host, c->host->port, patience(c), &meanwhile, deadline, c->trace, o);
 	c->took = CLIENT_NO_TIMES;
 	c->took.lookup = c->dialed.lookup;
 	c->took.connect = c->dialed.connect;
 	if (r == -1) {
 		show(c, CLIENT_FAILED, o);
+		tls_free(c->ready);
+		c->ready = NULL;
 		return -1;
 	}
 	show(c, CLIENT_CONNECTED, NULL);
@@ -330,6 +354,7 @@ forget(struct client *c)
 	memset(&c->cap, 0, sizeof(c->cap));
 	c->tls[0] = c->mechanism[0] = '\0';
 	c->secure = c->can_quit = c->heard = false;
+	c->own_name[0] = '\0';
 }
 
 /* Where nothing comes of a connection that offered a session of an earlier run, that may be the session's fault: once more, without. */
@@ -440,4 +465,6 @@ client_close(struct client *c)
 			(void)stream_flush(&c->stream);
 	}
 	stream_close(&c->stream);
+	tls_free(c->ready);
+	c->ready = NULL;
 }

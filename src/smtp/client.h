@@ -51,9 +51,12 @@ struct client {
 	struct smarthost target;	/* the smarthost as one of its SRV records has it; its strings are borrowed */
 	struct srv server;		/* that record */
 	char domain[256];		/* whose records they are, or "" */
+	struct tls *ready;		/* TLS that was made ready while the connection was, or NULL */
+	struct outcome not_ready;	/* why it could not be; status 0: it could, or was left for later */
 	bool resumes;			/* a TLS session of an earlier run was offered */
 	bool heard;			/* a reply came within TLS */
 	const char *ehlo;		/* configured name, or NULL */
+	char own_name[256];		/* else what is said in its place; "" before */
 	struct trace *trace;
 	struct dialed dialed;
 	struct stream stream;

@@ -191,7 +191,7 @@ go(struct dialed *d, const char *host, uint16_t port, long ms, struct outcome *o
 
 	trace_init(&silent, -1, NULL);
 	*o = (struct outcome){0};
-	return dial(d, host, port, 0, clock_now() + ms, &silent, o);
+	return dial(d, host, port, 0, NULL, clock_now() + ms, &silent, o);
 }
 
 /* As go(), giving what was traced. The caller frees it. */
@@ -205,7 +205,7 @@ go_traced(struct dialed *d, const char *host, uint16_t port, long ms, struct out
 	assert_non_null(f);
 	trace_init(&t, fileno(f), NULL);
 	*o = (struct outcome){0};
-	*r = dial(d, host, port, 0, clock_now() + ms, &t, o);
+	*r = dial(d, host, port, 0, NULL, clock_now() + ms, &t, o);
 	rewind(f);
 	text[fread(text, 1, 65535, f)] = '\0';
 	(void)fclose(f);
@@ -440,7 +440,7 @@ test_deadline_of_the_race(void **state)
 		struct trace none;
 
 		trace_init(&none, -1, NULL);
-		assert_int_equal(dial(&d, i == 0 ? "127.0.0.1" : "many.test", port, SHORT, clock_now() + 600000, &none, &o), -1);
+		assert_int_equal(dial(&d, i == 0 ? "127.0.0.1" : "many.test", port, SHORT, NULL, clock_now() + 600000, &none, &o), -1);
 		assert_int_equal(o.cause, CAUSE_TIMEOUT);
 	}
 	free(why);
@@ -486,7 +486,7 @@ test_each_address_is_tried(void **state)
 	fill_queue(port, fillers);
 	before = open_descriptors();
 	resolver.addresses = "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4";
-	assert_int_equal(dial(&d, "many.test", port, DIAL_EACH(60000), clock_now() + 3600, &none, &o), 0);
+	assert_int_equal(dial(&d, "many.test", port, DIAL_EACH(60000), NULL, clock_now() + 3600, &none, &o), 0);
 	assert_string_equal(d.address, "127.0.0.2");
 	assert_int_equal(d.attempts, 4);
 	assert_string_equal(d.attempt[0].address, "127.0.0.1");

@@ -398,7 +398,6 @@ assert_same_envelope(const struct envelope *a, const struct envelope *b)
 static void
 octets_of(struct message *m, struct buf *b)
 {
-	static char scratch[65536];
 	struct outcome o;
 	const char *p;
 	uint64_t at = 0;
@@ -406,7 +405,7 @@ octets_of(struct message *m, struct buf *b)
 
 	header_write(&m->header, b);
 	buf_puts(b, "\r\n");
-	while ((n = store_read(&m->body, at, &p, scratch, sizeof(scratch), &o)) > 0) {
+	while ((n = store_read(&m->body, at, &p, &o)) > 0) {
 		buf_add(b, p, (size_t)n);
 		at += (uint64_t)n;
 	}

@@ -66,17 +66,16 @@ fill(struct store *s, uint64_t n, size_t piece, struct outcome *o)
 }
 
 static void
-check_content(struct store *s, uint64_t n, size_t max)
+check_content(struct store *s, uint64_t n)
 {
-	char *scratch = mem_alloc(max);
 	struct outcome o;
 	const char *p;
 	uint64_t at = 0;
 	ptrdiff_t k;
 
 	assert_true(s->length == n);
-	while ((k = store_read(s, at, &p, scratch, max, &o)) > 0) {
-		assert_true((size_t)k <= max);
+	while ((k = store_read(s, at, &p, &o)) > 0) {
+		assert_true(k <= STORE_BLOCK);
 		for (ptrdiff_t i = 0; i < k; i++)
 			if (p[i] != octet(at + (uint64_t)i))
 				fail_msg("octet %llu differs", (unsigned long long)(at + (uint64_t)i));
@@ -84,7 +83,6 @@ check_content(struct store *s, uint64_t n, size_t max)
 	}
 	assert_int_equal(k, 0);
 	assert_true(at == n);
-	free(scratch);
 }
 
 static void
@@ -103,9 +101,9 @@ the_same_octets_come_back_at_any_size(void **state)
 			store_init(&s, directory);
 			assert_true(fill(&s, sizes[i], pieces[j], &o) == sizes[i]);
 			assert_int_equal(s.fd >= 0, sizes[i] > STORE_MEMORY);
-			check_content(&s, sizes[i], 4099);	/* part in the file, part in memory */
+			check_content(&s, sizes[i]);	/* part in the file, part in memory */
 			assert_int_equal(store_finish(&s, &o), 0);
-			check_content(&s, sizes[i], 65536);
+			check_content(&s, sizes[i]);
 			store_free(&s);
 		}
 	}
@@ -117,17 +115,16 @@ reading_begins_anywhere(void **state)
 	struct store s;
 	struct outcome o;
 	const char *p;
-	char scratch[100];
 
 	(void)state;
 	store_init(&s, directory);
 	(void)fill(&s, 2 * STORE_MEMORY, PIECE, &o);
 	for (uint64_t at = 0; at < 2 * STORE_MEMORY; at += 1009) {
-		assert_true(store_read(&s, at, &p, scratch, sizeof(scratch), &o) > 0);
+		assert_true(store_read(&s, at, &p, &o) > 0);
 		assert_int_equal(*p, octet(at));
 	}
-	assert_int_equal(store_read(&s, s.length, &p, scratch, sizeof(scratch), &o), 0);
-	assert_int_equal(store_read(&s, UINT64_MAX, &p, scratch, sizeof(scratch), &o), 0);
+	assert_int_equal(store_read(&s, s.length, &p, &o), 0);
+	assert_int_equal(store_read(&s, UINT64_MAX, &p, &o), 0);
 	store_free(&s);
 }
 
