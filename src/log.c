@@ -28,6 +28,8 @@ static struct {
 	bool detached;
 	const char *file;
 	char tag[33];
+	char caller[64];
+	bool asked;		/* for the caller's name */
 	char error[300];
 	struct { const char *what; char why[100]; } trouble[TROUBLES];	/* of the log, and of other traces */
 } handle;
@@ -40,7 +42,7 @@ log_open(enum log_kind kind, const char *file, const char *tag)
 	if (tag == NULL || *tag == '\0')
 		tag = "sendmail";
 	handle.kind = kind;
-	handle.json = handle.detached = false;
+	handle.json = handle.detached = handle.asked = false;
 	handle.file = file;
 	handle.error[0] = '\0';
 	memset(handle.trouble, 0, sizeof(handle.trouble));
@@ -48,6 +50,26 @@ log_open(enum log_kind kind, const char *file, const char *tag)
 	for (; tag[n] != '\0' && n < sizeof(handle.tag) - 1; n++)
 		handle.tag[n] = isalnum((unsigned char)tag[n]) || strchr("._/-", tag[n]) != NULL ? tag[n] : '_';
 	handle.tag[n] = '\0';
+}
+
+const char *
+log_caller(void)
+{
+	char path[40];
+	ssize_t n;
+	int fd;
+
+	if (!handle.asked) {
+		handle.asked = true;
+		(void)snprintf(path, sizeof(path), "/proc/%ld/comm", (long)getppid());
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd == -1 ? 0 : read(fd, handle.caller, sizeof(handle.caller) - 1);
+		if (fd != -1)
+			(void)close(fd);
+		handle.caller[n > 0 ? n : 0] = '\0';
+		handle.caller[strcspn(handle.caller, "\n")] = '\0';
+	}
+	return handle.detached || handle.caller[0] == '\0' ? NULL : handle.caller;
 }
 
 void
@@ -76,12 +98,6 @@ begin_object(struct buf *line)
 {
 	if (line->len == 0)
 		buf_putc(line, '{');
-}
-
-bool
-log_is_detached(void)
-{
-	return handle.detached;
 }
 
 void

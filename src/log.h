@@ -20,15 +20,15 @@ void log_as_json(bool json);
 /* For a process that has left its caller's descriptors behind: what went to standard error goes to syslog. */
 void log_detach(void);
 
-/* Whether it is such a process: whoever runs it is not who called. */
-bool log_is_detached(void);
-
 /*
  * Adds " key=value" to a line (without the blank if it is the first). Everything but printable ASCII is written by vis(3) rules, and a value with a blank, a quote or
  * nothing in it is put in double quotes, so that no value can make a field or a line. As JSON: a member of the object, its value a string of the same characters.
  */
 void log_field(struct buf *line, const char *key, const char *value);
 void log_number(struct buf *line, const char *key, long long value);
+
+/* The name of the command that runs us, where the system tells it and it is the one who called; else NULL. Asked for once. */
+const char *log_caller(void);
 
 /* Writes the line, made by log_field(), within two seconds at the most. priority as syslog(3): LOG_INFO, LOG_ERR, ... */
 void log_write(int priority, struct buf *line);

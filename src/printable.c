@@ -2,9 +2,21 @@
  * Octets from outside made fit for a terminal, a log line or a message. See printable.h.
  */
 #define LIBBSD_NETBSD_VIS
+#include <stdbool.h>
 #include <string.h>
 #include <vis.h>
 #include "printable.h"
+
+/* vis(3) would leave it as it is, but takes its time for each character. */
+static bool
+is_plain(const char *s, size_t n)
+{
+	while (n > 0 && *s >= ' ' && *s <= '~' && *s != '\\' && *s != '"') {
+		s++;
+		n--;
+	}
+	return n == 0;
+}
 
 static void
 add(struct buf *b, const char *s, size_t n, size_t max, int flags)
@@ -12,7 +24,9 @@ add(struct buf *b, const char *s, size_t n, size_t max, int flags)
 	size_t shown = n < max ? n : max;
 	char *to;
 
-	if (shown > 0) {
+	if (is_plain(s, shown))
+		buf_add(b, s, shown);
+	else {
 		to = buf_room(b, 4 * shown + 1);
 		b->len += (size_t)strvisx(to, s, shown, flags);
 		buf_end(b);

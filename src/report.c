@@ -2,7 +2,6 @@
  * What a person and the log are told. See report.h.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -172,27 +171,6 @@ add_smarthost(struct buf *line, const struct result *r)
 		add_times(line, &r->took);
 }
 
-/* The name of the command that runs us, where the system tells it. */
-static void
-add_caller(struct buf *line)
-{
-	char path[40], name[64];
-	ssize_t n;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%ld/comm", (long)getppid());
-	fd = log_is_detached() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return;
-	n = read(fd, name, sizeof(name) - 1);
-	(void)close(fd);
-	if (n <= 0)
-		return;
-	name[n] = '\0';
-	name[strcspn(name, "\n")] = '\0';
-	log_field(line, "caller", name);
-}
-
 /* Why smarthosts were given up before the one that took it. */
 static void
 add_passed_over(struct buf *line, const struct result *r)
@@ -225,7 +203,8 @@ report_log(const struct result *r)
 	log_field(&line, "status", r->word != NULL ? r->word : o == NULL ? "sent" : safe > 0 ? "partial" : "failed");
 	log_number(&line, "exit", r->status);
 	log_number(&line, "uid", (long long)getuid());
-	add_caller(&line);
+	if (log_caller() != NULL)
+		log_field(&line, "caller", log_caller());
 	add_envelope(&line, r);
 	add_smarthost(&line, r);
 	if (o == NULL && r->kept.status != 0)

@@ -125,6 +125,64 @@ note_trouble(struct submission *s, const struct result *r, size_t i, bool reused
 		*down = *o;
 }
 
+bool
+submission_takes(struct submission *s, struct envelope *e, struct message *m)
+{
+	if (!s->open)
+		return false;
+	if (!s->piped) {
+		if (s->dirty || !client_usable(s->client))
+			return false;
+		pipeline_begin(&s->pipeline, s->client);
+		s->piped = true;
+	}
+	return pipeline_takes(&s->pipeline, e, m);
+}
+
+bool
+submission_is_full(const struct submission *s)
+{
+	return s->piped && pipeline_is_full(&s->pipeline);
+}
+
+void
+submission_put(struct submission *s, struct envelope *e, struct message *m, msec allowed, void *owner)
+{
+	pipeline_put(&s->pipeline, e, m, allowed, owner);
+}
+
+const struct pipelined *
+submission_get(struct submission *s)
+{
+	const struct pipelined *x = s->piped ? pipeline_get(&s->pipeline) : NULL;
+
+	if (x != NULL || !s->piped)
+		return x;
+	s->dirty = s->pipeline.reset;
+	if (s->pipeline.broken)
+		hang_up(s);
+	pipeline_end(&s->pipeline);
+	s->piped = false;
+	return NULL;
+}
+
+void
+submission_tell(struct submission *s, const struct pipelined *x, struct result *r)
+{
+	r->smarthost = &s->config->smarthost[s->at];
+	s->client->took = CLIENT_NO_TIMES;
+	s->client->took.transfer = clock_now() - x->begun;
+	submit_note(r, s->client);
+	(void)strlcpy(r->reply, x->reply, sizeof(r->reply));
+	r->dsn_dropped = x->dsn_dropped;
+	r->size = x->size;
+	if (x->status == -1 && !x->again) {
+		r->outcome = x->o;
+		envelope_fail_rest(x->e);
+		note_trouble(s, r, s->at, true, x->e, &x->o);
+	}
+}
+
 /* What only this smarthost could not take another one may. */
 static void
 revive(struct envelope *e)
@@ -159,6 +217,7 @@ try(struct submission *s, struct result *r, size_t i, size_t left, struct envelo
 		*o = (struct outcome){0};
 		client->committed = client->uncertain = false;
 		client->stream.deadline = deadline;
+		client->parting = s->only;
 		begun = clock_now();
 		status = client_send(client, e, m, o);
 		client->took.transfer = clock_now() - begun;
@@ -217,6 +276,7 @@ submit(struct result *r, const struct config *c, struct envelope *e, struct mess
 	int status;
 
 	submission_begin(&s, c, t);
+	s.only = true;
 	status = submission_send(&s, r, e, m, deadline);
 	submission_end(&s);
 	return status;

@@ -12,6 +12,7 @@
 #include "mail/message.h"
 #include "outcome.h"
 #include "smtp/client.h"
+#include "smtp/pipeline.h"
 #include "trace.h"
 
 /* All that a run has to tell. */
@@ -61,6 +62,9 @@ struct submission {
 	struct client *client;
 	bool open;
 	bool dirty;			/* a transaction may still stand there */
+	bool only;			/* no other message will follow: QUIT rides with the end of this one */
+	bool piped;			/* pipeline is begun */
+	struct pipeline pipeline;
 	unsigned stalls;		/* messages in a row at which the smarthost said nothing for too long */
 	size_t at;			/* the smarthost that it is connected to */
 	struct outcome *down;		/* of each smarthost: why it could not be reached; status 0: it was not tried, or could */
@@ -69,6 +73,17 @@ struct submission {
 void submission_begin(struct submission *s, const struct config *c, struct trace *t);
 int submission_send(struct submission *s, struct result *r, struct envelope *e, struct message *m, msec deadline);
 void submission_end(struct submission *s);
+
+/*
+ * The same without waiting for each (pipeline.h), over the connection that stands. submission_takes(): this message may go so now; else it is for submission_send(), once nothing is
+ * in flight any more. submission_put() borrows e, m and owner until submission_get() gives them back, in their order, with what came of it in r as submission_send() would have told
+ * it; what is to be sent again (again), or still has pending recipients, is for submission_send() then. submission_get(): NULL where nothing is in flight.
+ */
+bool submission_takes(struct submission *s, struct envelope *e, struct message *m);
+bool submission_is_full(const struct submission *s);	/* submission_get() had better come first */
+void submission_put(struct submission *s, struct envelope *e, struct message *m, msec allowed, void *owner);
+const struct pipelined *submission_get(struct submission *s);
+void submission_tell(struct submission *s, const struct pipelined *x, struct result *r);
 
 /* What was learned of smarthosts that are of no use is forgotten: they may be there again. */
 void submission_renew(struct submission *s);

@@ -69,20 +69,6 @@ expire(struct spool_item *item, const struct result *r, time_t lifetime)
 	}
 }
 
-static void
-send_message(const struct attempt *a, struct spool_item *item, struct message *m, struct result *res)
-{
-	msec deadline = res->started + 1000 * ((msec)a->config->timeout + (msec)(item->size / 65536));
-
-	for (size_t i = 0; i < item->envelope.count; i++)
-		if (item->state[i] == SPOOL_PENDING)
-			envelope_revive(&item->envelope, i, RCPT_PENDING);	/* what the last attempt said of him is over */
-	(void)submission_send(a->submission, res, &item->envelope, m, deadline);
-	item->error = res->outcome;
-	take_over(item, res);
-	expire(item, res, (time_t)a->config->queue_lifetime);
-}
-
 /* ---- who is told ---- */
 
 enum telling { TOLD, TELL_LATER, CANNOT_TELL };
@@ -197,7 +183,7 @@ remove_item(const struct attempt *a, struct spool_item *item, struct outcome *o)
 {
 	struct outcome ignored;
 
-	if (spool_remove(a->spool, item, o) == 0)
+	if (spool_remove_soon(a->spool, item, o) == 0)
 		return 0;
 	(void)spool_update(item, &ignored);
 	return -1;
@@ -279,40 +265,89 @@ note_attempt(const struct attempt *a, struct spool_item *item, struct outcome *o
 	return spool_note(item, o);
 }
 
-int
-attempt_item(const struct attempt *a, struct spool_item *item, struct outcome *o)
+static void
+dispose(struct attempted *t, int status, const struct outcome *o)
 {
-	struct result res = {.started = clock_now(), .envelope = &item->envelope};
-	struct message m = {.body.fd = -1};
-	time_t asked = item->asked;
-	bool sends;
+	if (status == -1)
+		attempt_log_trouble(t->item.id, o);
+	message_free(&t->message);
+	submit_free(&t->result);
+	spool_item_close(&t->item);
+	free(t);
+}
+
+struct attempted *
+attempt_begin(const struct attempt *a, struct spool_item *item, struct outcome *o)
+{
+	struct attempted *t = mem_alloc(sizeof(*t));
 	int status;
 
 	*o = (struct outcome){0};
-	(void)strlcpy(res.queue_id, item->id, sizeof(res.queue_id));
-	if (count(item, SPOOL_PENDING) + count(item, SPOOL_FAILED) == 0)
-		status = spool_remove(a->spool, item, o);	/* which could not be done when it ended */
-	else {
-		status = note_attempt(a, item, o);
-		if (status == 0)
-			status = spool_message(item, &m, o);
-		if (status == 0) {
-			outgoing_message_id(&m, res.message_id, sizeof(res.message_id));
-			sends = count(item, SPOOL_PENDING) > 0;
-			if (sends)
-				send_message(a, item, &m, &res);
-			if (sends && !res.asked)
-				item->asked = asked;	/* they were all found unusable before */
-			status = conclude(a, item, &m, &res, o);
-			set_states(item);
-			res.word = word_for(item);
-			res.status = submit_fates(&res);
-			report_log(&res);
-		}
+	t->item = *item;
+	*item = (struct spool_item){.fd = -1};
+	t->asked = t->item.asked;
+	t->message.body.fd = -1;
+	t->result = (struct result){.started = clock_now(), .envelope = &t->item.envelope};
+	(void)strlcpy(t->result.queue_id, t->item.id, sizeof(t->result.queue_id));
+	if (count(&t->item, SPOOL_PENDING) + count(&t->item, SPOOL_FAILED) == 0) {
+		dispose(t, spool_remove_soon(a->spool, &t->item, o), o);	/* which could not be done when it ended */
+		return NULL;
 	}
-	if (status == -1)
-		attempt_log_trouble(item->id, o);
-	message_free(&m);
-	submit_free(&res);
+	status = note_attempt(a, &t->item, o);
+	if (status == 0)
+		status = spool_message(&t->item, &t->message, o);
+	if (status == -1) {
+		dispose(t, -1, o);
+		return NULL;
+	}
+	outgoing_message_id(&t->message, t->result.message_id, sizeof(t->result.message_id));
+	for (size_t i = 0; i < t->item.envelope.count; i++)
+		if (t->item.state[i] == SPOOL_PENDING)
+			envelope_revive(&t->item.envelope, i, RCPT_PENDING);	/* what the last attempt said of him is over */
+	t->sends = count(&t->item, SPOOL_PENDING) > 0;
+	return t;
+}
+
+msec
+attempt_time(const struct attempt *a, const struct attempted *t)
+{
+	return 1000 * ((msec)a->config->timeout + (msec)(t->item.size / 65536));
+}
+
+void
+attempt_send(const struct attempt *a, struct attempted *t)
+{
+	t->result.started = clock_now();
+	if (t->sends)
+		(void)submission_send(a->submission, &t->result, &t->item.envelope, &t->message, t->result.started + attempt_time(a, t));
+}
+
+bool
+attempt_is_plain(const struct attempted *t)
+{
+	return envelope_count(&t->item.envelope, RCPT_DONE) == t->item.envelope.count;
+}
+
+int
+attempt_end(const struct attempt *a, struct attempted *t, struct outcome *o)
+{
+	struct spool_item *item = &t->item;
+	struct result *res = &t->result;
+	int status;
+
+	*o = (struct outcome){0};
+	if (t->sends) {
+		item->error = res->outcome;
+		take_over(item, res);
+		expire(item, res, (time_t)a->config->queue_lifetime);
+		if (!res->asked)
+			item->asked = t->asked;	/* they were all found unusable before */
+	}
+	status = conclude(a, item, &t->message, res, o);
+	set_states(item);
+	res->word = word_for(item);
+	res->status = submit_fates(res);
+	report_log(res);
+	dispose(t, status, o);
 	return status;
 }

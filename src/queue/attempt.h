@@ -21,11 +21,33 @@ struct attempt {
 	struct submission *submission;
 };
 
+/* A message that is being tried: what was read of it, and what comes of it. */
+struct attempted {
+	struct spool_item item;
+	struct message message;
+	struct result result;
+	time_t asked;			/* when a smarthost was asked for it before */
+	bool sends;			/* somebody is still to get it; else there is only somebody to be told */
+	bool again;			/* it was in flight, and has come back */
+	struct attempted *next;		/* the owner's */
+};
+
 /*
- * Makes it, and leaves its log line. The order is what makes it safe to be killed anywhere: that it was tried, and when it is to be tried again, is on disk before a
- * smarthost is asked, what became of it before anybody is told, that he was before the next step. -1: o: 74; the queue could not be read or written, and the log says so.
+ * An attempt: begun, sent by attempt_send() or in a pipeline of the owner's, and ended, which leaves its log line. The order is what makes it safe to be killed anywhere: that it is
+ * tried, and when it is to be tried again, is written down before a smarthost is asked, what became of it is on disk before anybody is told, that he was before the next step.
+ *
+ * attempt_begin() takes item over. NULL: there is nothing to send, or it cannot be read (o: 74; the log says so). attempt_end() frees t, and may send a notice: nothing may be in
+ * flight then, unless attempt_is_plain(). -1: o: 74; the queue could not be read or written, and the log says so.
  */
-int attempt_item(const struct attempt *a, struct spool_item *item, struct outcome *o);
+struct attempted *attempt_begin(const struct attempt *a, struct spool_item *item, struct outcome *o);
+void attempt_send(const struct attempt *a, struct attempted *t);
+int attempt_end(const struct attempt *a, struct attempted *t, struct outcome *o);
+
+/* Milliseconds that the message may take. */
+msec attempt_time(const struct attempt *a, const struct attempted *t);
+
+/* True where all have got it, and nobody is to be told anything. */
+bool attempt_is_plain(const struct attempted *t);
 
 /* The log line of a message that cannot be used. */
 void attempt_log_trouble(const char *id, const struct outcome *o);

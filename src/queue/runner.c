@@ -1,6 +1,7 @@
 /*
  * Sends what is due in the queue. See runner.h.
  */
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include "queue/turn.h"
 #include "submit.h"
 
+#define BACKS_MAX	32	/* messages that wait until nothing is in flight */
 #define RENEW_MS	60000	/* milliseconds for which a smarthost that was of no use is not asked again */
 
 /* One run. */
@@ -31,6 +33,10 @@ struct runner {
 	int turn;		/* the file "runner" */
 	bool all;		/* also what is not due yet */
 	char match;		/* as in setup */
+	size_t most;		/* messages that may be in flight: each has a file open */
+	size_t flying;
+	size_t backs;
+	struct attempted *back;	/* what is to be sent alone, or has somebody to be told, when nothing is in flight any more; the latest first */
 	char **seen;		/* what was tried, or found broken: once in a run, whatever becomes of its file */
 	size_t seens;
 };
@@ -71,13 +77,83 @@ remember(struct runner *r, const char *id)
 	r->seen[r->seens++] = mem_dup(id);
 }
 
+/* ---- the sending of it ---- */
+
+static struct attempt
+attempt_of(struct runner *r)
+{
+	const struct runner_setup *setup = r->setup;
+
+	return (struct attempt){
+		.config = setup->config, .aliases = setup->aliases, .host = setup->host, .trace = setup->trace, .spool = &r->spool, .submission = &r->submission,
+	};
+}
+
+static void
+end_attempt(struct runner *r, struct attempted *t)
+{
+	const struct attempt a = attempt_of(r);
+	struct outcome o;
+
+	if (attempt_end(&a, t, &o) == -1)
+		r->res->trouble = o;
+}
+
+/* Takes out of the pipeline what comes out first. False: there was nothing. */
+static bool
+land(struct runner *r)
+{
+	const struct pipelined *x = submission_get(&r->submission);
+	struct attempted *t;
+
+	if (x == NULL)
+		return false;
+	r->flying--;
+	t = x->owner;
+	submission_tell(&r->submission, x, &t->result);
+	t->again = x->again || (x->status == 0 && envelope_count(&t->item.envelope, RCPT_PENDING) > 0);
+	if (!t->again && attempt_is_plain(t)) {
+		end_attempt(r, t);
+		return true;
+	}
+	t->next = r->back;
+	r->back = t;
+	r->backs++;
+	return true;
+}
+
+/* Nothing is in flight any more. What has come back is sent alone, and whoever has to be told is. */
+static void
+land_all(struct runner *r)
+{
+	const struct attempt a = attempt_of(r);
+	struct attempted *t, *list = NULL;
+	struct outcome o;
+
+	while (land(r))
+		;
+	while ((t = r->back) != NULL) {	/* in their order again */
+		r->back = t->next;
+		t->next = list;
+		list = t;
+	}
+	r->backs = 0;
+	while ((t = list) != NULL) {
+		list = t->next;
+		if (t->again)
+			attempt_send(&a, t);
+		end_attempt(r, t);
+	}
+	if (spool_sync(&r->spool, &o) == -1)
+		r->res->trouble = o;
+}
+
+/* Sends it, along with others where that can be. */
 static void
 try(struct runner *r, struct spool_item *item)
 {
-	const struct runner_setup *setup = r->setup;
-	struct attempt a = {
-		.config = setup->config, .aliases = setup->aliases, .host = setup->host, .trace = setup->trace, .spool = &r->spool, .submission = &r->submission,
-	};
+	const struct attempt a = attempt_of(r);
+	struct attempted *t;
 	struct outcome o;
 
 	if (clock_now() - r->renewed > RENEW_MS) {	/* a run may last for as long as mail comes */
@@ -85,9 +161,28 @@ try(struct runner *r, struct spool_item *item)
 		r->renewed = clock_now();
 	}
 	r->res->tried++;
-	if (attempt_item(&a, item, &o) == -1)
-		r->res->trouble = o;
+	t = attempt_begin(&a, item, &o);
+	if (t == NULL) {
+		if (o.status != 0)
+			r->res->trouble = o;
+		return;
+	}
+	if (!t->sends || !submission_takes(&r->submission, &t->item.envelope, &t->message)) {
+		land_all(r);
+		attempt_send(&a, t);
+		end_attempt(r, t);
+		return;
+	}
+	submission_put(&r->submission, &t->item.envelope, &t->message, attempt_time(&a, t), t);
+	r->flying++;
+	if (submission_is_full(&r->submission) || r->flying >= r->most)
+		for (size_t half = r->flying / 2; r->flying > half; )
+			(void)land(r);
+	if (r->backs >= BACKS_MAX)
+		land_all(r);
 }
+
+/* ---- one after the other ---- */
 
 /* One message of the list. */
 static void
@@ -173,6 +268,7 @@ pass(struct runner *r, struct outcome *o)
 		free(list[i].id);
 	}
 	free(list);
+	land_all(r);
 	return (ptrdiff_t)(r->res->tried - before);
 }
 
@@ -253,6 +349,17 @@ run_matched(struct runner *r, struct outcome *o)
 	return status;
 }
 
+/* Each has a file open. */
+static size_t
+most_in_flight(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur < 64)
+		return 16;
+	return files.rlim_cur / 2 < PIPELINE_MAX ? (size_t)files.rlim_cur / 2 : PIPELINE_MAX;
+}
+
 int
 runner_run(const struct runner_setup *setup, struct runner_result *res, struct outcome *o)
 {
@@ -260,6 +367,7 @@ runner_run(const struct runner_setup *setup, struct runner_result *res, struct o
 	int status = -1;
 
 	*res = (struct runner_result){0};
+	r.most = most_in_flight();
 	if (spool_open(&r.spool, setup->config->queue, o) == -1)
 		return -1;
 	if (r.spool.foreign)

@@ -414,7 +414,7 @@ spool_message(struct spool_item *item, struct message *m, struct outcome *o)
 
 /* ---- what changes ---- */
 
-/* What changes in the head; it is synced with whatever was written before. */
+/* What changes in the head. */
 int
 spool_note(struct spool_item *item, struct outcome *o)
 {
@@ -423,8 +423,6 @@ spool_note(struct spool_item *item, struct outcome *o)
 
 	spool_add_state(&state, item);
 	r = disk_write(item->fd, SPOOL_STATE_AT, state.data, state.len);
-	if (r == 0)
-		r = disk_sync_data(item->fd);
 	buf_free(&state);
 	return r == 0 ? 0 : item_failed(item, "write to", o);
 }
@@ -440,15 +438,39 @@ spool_update(struct spool_item *item, struct outcome *o)
 		spool_add_record(&records, (char)item->state[i], item->envelope.rcpt[i].fate);
 	r = disk_write(item->fd, SPOOL_HEAD_SIZE, records.data, records.len);
 	buf_free(&records);
-	return r == 0 ? spool_note(item, o) : item_failed(item, "write to", o);
+	if (r == -1)
+		return item_failed(item, "write to", o);
+	if (spool_note(item, o) == -1)
+		return -1;
+	return disk_sync_data(item->fd) == 0 ? 0 : item_failed(item, "write to", o);
+}
+
+int
+spool_remove_soon(struct spool *s, struct spool_item *item, struct outcome *o)
+{
+	if (item->linked)
+		(void)spool_update(item, o);	/* whoever gets to it by another name must see what has become of it */
+	if (disk_unlink(s->dir, item->id) == -1)
+		return item_failed(item, "remove", o);
+	s->unsynced = true;
+	return 0;
+}
+
+int
+spool_sync(struct spool *s, struct outcome *o)
+{
+	if (s->unsynced && disk_sync(s->dir) == -1)
+		return spool_failed(s, EX_IOERR, "remove messages from", o);
+	s->unsynced = false;
+	return 0;
 }
 
 int
 spool_remove(struct spool *s, struct spool_item *item, struct outcome *o)
 {
-	if (item->linked)
-		(void)spool_update(item, o);	/* whoever gets to it by another name must see what has become of it */
-	if (disk_unlink(s->dir, item->id) == -1 || disk_sync(s->dir) == -1)
+	if (spool_remove_soon(s, item, o) == -1)
+		return -1;
+	if (disk_sync(s->dir) == -1)
 		return item_failed(item, "remove", o);
 	return 0;
 }

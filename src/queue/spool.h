@@ -28,6 +28,7 @@ struct spool {
 	uid_t uid;		/* whose it is */
 	gid_t gid;
 	bool foreign;		/* it is another user's, to whom messages are left */
+	bool unsynced;		/* messages were removed since the directory was last synced */
 };
 
 /*
@@ -125,12 +126,18 @@ int spool_message(struct spool_item *item, struct message *m, struct outcome *o)
  */
 int spool_update(struct spool_item *item, struct outcome *o);
 
-/* The same of next, tried, waited, attempts, held and warned alone. */
+/* The same of next, tried, waited, attempts, held and warned alone, and without syncing them: what power loss undoes of it is tried once more. */
 int spool_note(struct spool_item *item, struct outcome *o);
 
 /* Removes the message, or moves it to failed/. -1: o (74). */
 int spool_remove(struct spool *s, struct spool_item *item, struct outcome *o);
 int spool_bury(struct spool *s, struct spool_item *item, struct outcome *o);
+
+/*
+ * Removes it as well, but that it is gone outlives a power loss only from spool_sync() on, which may wait for several: else they are sent once more. -1: o (74).
+ */
+int spool_remove_soon(struct spool *s, struct spool_item *item, struct outcome *o);
+int spool_sync(struct spool *s, struct outcome *o);
 
 /* Removes one that need not be readable. -1: o (74). */
 int spool_remove_id(struct spool *s, const char *id, struct outcome *o);

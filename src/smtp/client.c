@@ -353,7 +353,7 @@ forget(struct client *c)
 {
 	memset(&c->cap, 0, sizeof(c->cap));
 	c->tls[0] = c->mechanism[0] = '\0';
-	c->secure = c->can_quit = c->heard = false;
+	c->secure = c->can_quit = c->heard = c->parted = false;
 	c->own_name[0] = '\0';
 }
 
@@ -459,7 +459,7 @@ client_open_seen(struct client *c, const struct smarthost *host, bool last, cons
 void
 client_close(struct client *c)
 {
-	if (c->can_quit && c->stream.fd != -1 && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
+	if (c->can_quit && !c->parted && c->stream.fd != -1 && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
 		trace_line(c->trace, '>', "QUIT", 4);
 		if (stream_puts(&c->stream, "QUIT\r\n") == 0)
 			(void)stream_flush(&c->stream);

@@ -67,6 +67,8 @@ struct client {
 	bool last;			/* no other smarthost would be tried anyway: the message may share a flight with its envelope */
 	unsigned due;			/* answers to what has been said in a transaction that were not read yet */
 	bool uncertain;			/* the message and its end have gone, and what became of it is not known */
+	bool parting;			/* the owner will send no other message: QUIT may ride with the end of this one */
+	bool parted;			/* it did: nothing more can be said */
 	bool can_quit;			/* nothing is due that a QUIT would be taken for a part of */
 	bool asked_again;		/* what it offers, after AUTH */
 	bool fragile;			/* it cannot bear the message in one flight with its envelope */

@@ -60,12 +60,11 @@ body_of(struct message *m)
 {
 	struct buf out = {0};
 	struct outcome o;
-	char scratch[4096];
 	const char *p;
 	ptrdiff_t n;
 
 	buf_puts(&out, "");
-	while ((n = store_read(&m->body, out.len, &p, scratch, sizeof(scratch), &o)) > 0)
+	while ((n = store_read(&m->body, out.len, &p, &o)) > 0)
 		buf_add(&out, p, (size_t)n);
 	return out.data;
 }

@@ -167,7 +167,7 @@ a_directory_that_cannot_be_used_is_passed_over(void **state)
 	store_init(&s, "/nonexistent/queue");
 	assert_true(fill(&s, 2 * STORE_MEMORY, 65536, &o) == 2 * STORE_MEMORY);
 	assert_string_equal(s.place, directory);
-	check_content(&s, 2 * STORE_MEMORY, 65536);
+	check_content(&s, 2 * STORE_MEMORY);
 	store_free(&s);
 	assert_int_equal(setenv("TMPDIR", "", 1), 0);
 	store_init(&s, NULL);
@@ -248,7 +248,7 @@ no_file_is_written(void)
 	store_init(&s, directory);
 	if (fill(&s, STORE_HARD, 65536, &o) != STORE_HARD || s.fd >= 0)
 		return 1;
-	check_content(&s, STORE_HARD, 65536);
+	check_content(&s, STORE_HARD);
 	if (store_finish(&s, &o) < 0)
 		return 2;
 	if (store_add(&s, "x", 1, &o) == 0 || o.status != EX_IOERR || o.cause != CAUSE_SPACE)
