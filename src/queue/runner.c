@@ -19,6 +19,7 @@
 #include "queue/turn.h"
 #include "submit.h"
 
+#define CHUNK		8192	/* messages that are known of at a time */
 #define BACKS_MAX	32	/* messages that wait until nothing is in flight */
 #define RENEW_MS	60000	/* milliseconds for which a smarthost that was of no use is not asked again */
 
@@ -37,7 +38,7 @@ struct runner {
 	size_t flying;
 	size_t backs;
 	struct attempted *back;	/* what is to be sent alone, or has somebody to be told, when nothing is in flight any more; the latest first */
-	char **seen;		/* what was tried, or found broken: once in a run, whatever becomes of its file */
+	char **seen;		/* what cannot be used, or written to: once in a run, though it stays as it is */
 	size_t seens;
 };
 
@@ -152,6 +153,7 @@ land_all(struct runner *r)
 static void
 try(struct runner *r, struct spool_item *item)
 {
+	char id[SPOOL_ID_SIZE];
 	const struct attempt a = attempt_of(r);
 	struct attempted *t;
 	struct outcome o;
@@ -161,10 +163,12 @@ try(struct runner *r, struct spool_item *item)
 		r->renewed = clock_now();
 	}
 	r->res->tried++;
+	(void)strlcpy(id, item->id, sizeof(id));
 	t = attempt_begin(&a, item, &o);
 	if (t == NULL) {
 		if (o.status != 0)
 			r->res->trouble = o;
+		remember(r, id);
 		return;
 	}
 	if (!t->sends || !submission_takes(&r->submission, &t->item.envelope, &t->message)) {
@@ -199,10 +203,8 @@ consider(struct runner *r, const char *id)
 	}
 	if (answer != SPOOL_OK)
 		return;
-	if (is_time(r, item.next, item.held) && matches(r, &item)) {
-		remember(r, id);
+	if (is_time(r, item.next, item.held) && matches(r, &item))
 		try(r, &item);
-	}
 	spool_item_close(&item);
 }
 
@@ -214,8 +216,8 @@ is_stopped(const struct runner *r)
 
 /* A message that may be tried now, and when a smarthost was last asked for it. */
 struct candidate {
-	char *id;
 	time_t asked;
+	char id[SPOOL_ID_DIGITS + 1];
 };
 
 /* That of whom none was asked for longest comes first: whatever may hold a run up is not in the way of the same messages each time. */
@@ -227,49 +229,86 @@ compare(const void *a, const void *b)
 	return x->asked != y->asked ? (x->asked < y->asked ? -1 : 1) : strcmp(x->id, y->id);
 }
 
-/* What of the list may be tried, before all of it is read; the rest of the list is freed. */
-static struct candidate *
-choose(const struct runner *r, char **ids, size_t n, size_t *chosen)
+static bool
+was_seen(const struct runner *r, const char *id)
 {
-	struct candidate *list = mem_grow(NULL, n + 1, sizeof(*list));
+	return r->seens > 0 && bsearch(&id, r->seen, r->seens, sizeof(*r->seen), spool_compare) != NULL;
+}
 
-	*chosen = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct spool_item head = {0};
-		bool known = r->seens > 0 && bsearch(&ids[i], r->seen, r->seens, sizeof(*r->seen), spool_compare) != NULL;
+/*
+ * Whether it may be tried in this pass, before all of it is read. What was asked for since the pass began has had its turn; one that seems to be asked for in time to come was
+ * before the clock was put back.
+ */
+static bool
+may_try(const struct runner *r, const char *id, time_t pass, bool first, struct candidate *c)
+{
+	struct spool_item head = {0};
+	time_t now = time(NULL);
 
-		if (known || (spool_peek(&r->spool, ids[i], &head) && !is_time(r, head.next, head.held)))
-			free(ids[i]);
-		else
-			list[(*chosen)++] = (struct candidate){.id = ids[i], .asked = head.asked};
+	*c = (struct candidate){0};
+	(void)strlcpy(c->id, id, sizeof(c->id));
+	if (was_seen(r, id))
+		return false;
+	if (!spool_peek(&r->spool, id, &head))
+		return true;	/* consider() tells why */
+	c->asked = head.asked > now ? 0 : head.asked;
+	return is_time(r, head.next, head.held) && (first || head.asked < pass || head.asked > now);
+}
+
+/*
+ * The next of those that may be tried, behind the last one where there were some before: CHUNK at the most, however many there are in the queue, in list, which has room for
+ * twice as many.
+ */
+static int
+choose(struct runner *r, struct candidate *list, size_t *n, const struct candidate *last, time_t pass, struct outcome *o)
+{
+	struct candidate c, bound = {0};
+	struct spool_walk w;
+	const char *id;
+
+	*n = 0;
+	if (r->seens > 0)
+		qsort(r->seen, r->seens, sizeof(*r->seen), spool_compare);
+	if (spool_walk_begin(&r->spool, &w, o) == -1)
+		return -1;
+	while ((id = spool_walk_next(&w)) != NULL) {
+		if (!may_try(r, id, pass, last == NULL, &c) || (last != NULL && compare(&c, last) <= 0) || (bound.id[0] != '\0' && compare(&c, &bound) > 0))
+			continue;
+		list[(*n)++] = c;
+		if (*n == 2 * CHUNK) {
+			qsort(list, *n, sizeof(*list), compare);
+			*n = CHUNK;
+			bound = list[CHUNK - 1];
+		}
 	}
-	if (*chosen > 0)
-		qsort(list, *chosen, sizeof(*list), compare);
-	return list;
+	if (*n > 0)
+		qsort(list, *n, sizeof(*list), compare);
+	if (*n > CHUNK)
+		*n = CHUNK;
+	return spool_walk_end(&w, o);
 }
 
 /* One pass over all there is. The number of messages that were tried, or -1. */
 static ptrdiff_t
 pass(struct runner *r, struct outcome *o)
 {
-	size_t n, chosen, before = r->res->tried;
-	struct candidate *list;
-	char **ids;
+	struct candidate *list = mem_grow(NULL, 2 * CHUNK, sizeof(*list)), last;
+	size_t n, before = r->res->tried;
+	time_t begun = time(NULL);
+	bool first = true;
+	int status;
 
-	if (spool_list(&r->spool, &ids, &n, o) == -1)
-		return -1;
-	if (r->seens > 0)
-		qsort(r->seen, r->seens, sizeof(*r->seen), spool_compare);
-	list = choose(r, ids, n, &chosen);
-	free(ids);
-	for (size_t i = 0; i < chosen; i++) {
-		if (!is_stopped(r))
+	do {
+		status = choose(r, list, &n, first ? NULL : &last, begun, o);
+		first = false;
+		for (size_t i = 0; status == 0 && i < n && !is_stopped(r); i++)
 			consider(r, list[i].id);
-		free(list[i].id);
-	}
-	free(list);
+		if (n > 0)
+			last = list[n - 1];
+	} while (status == 0 && n == CHUNK && !is_stopped(r));
 	land_all(r);
-	return (ptrdiff_t)(r->res->tried - before);
+	free(list);
+	return status == -1 ? -1 : (ptrdiff_t)(r->res->tried - before);
 }
 
 /* Until nothing is due: what is not due yet is for the first pass alone. */

@@ -549,41 +549,64 @@ remove_left(const struct spool *s, const char *name)
 }
 
 int
-spool_list(struct spool *s, char ***ids, size_t *count, struct outcome *o)
+spool_walk_begin(struct spool *s, struct spool_walk *w, struct outcome *o)
 {
 	int fd = disk_open(s->dir, ".", O_RDONLY | O_DIRECTORY), error;
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+
+	*w = (struct spool_walk){.spool = s, .dir = fd == -1 ? NULL : fdopendir(fd)};
+	if (w->dir != NULL)
+		return 0;
+	error = errno;
+	if (fd != -1)
+		(void)close(fd);
+	errno = error;
+	return spool_failed(s, EX_IOERR, "read", o);
+}
+
+const char *
+spool_walk_next(struct spool_walk *w)
+{
 	const struct dirent *e;
+
+	while (errno = 0, (e = readdir(w->dir)) != NULL) {
+		if (strncmp(e->d_name, SPOOL_NEW, sizeof(SPOOL_NEW) - 1) == 0 && spool_is_id(e->d_name + sizeof(SPOOL_NEW) - 1))
+			remove_left(w->spool, e->d_name);
+		if (spool_is_id(e->d_name))
+			return e->d_name;
+	}
+	w->error = errno;
+	return NULL;
+}
+
+int
+spool_walk_end(struct spool_walk *w, struct outcome *o)
+{
+	(void)closedir(w->dir);
+	errno = w->error;
+	return w->error == 0 ? 0 : spool_failed(w->spool, EX_IOERR, "read", o);
+}
+
+int
+spool_list(struct spool *s, char ***ids, size_t *count, struct outcome *o)
+{
+	struct spool_walk w;
+	const char *id;
 	size_t size = 0;
 
 	*ids = NULL;
 	*count = 0;
-	if (dir == NULL) {
-		error = errno;
-		if (fd != -1)
-			(void)close(fd);
-		errno = error;
-		return spool_failed(s, EX_IOERR, "read", o);
-	}
-	while (errno = 0, (e = readdir(dir)) != NULL) {
-		if (strncmp(e->d_name, SPOOL_NEW, sizeof(SPOOL_NEW) - 1) == 0 && spool_is_id(e->d_name + sizeof(SPOOL_NEW) - 1))
-			remove_left(s, e->d_name);
-		if (!spool_is_id(e->d_name))
-			continue;
+	if (spool_walk_begin(s, &w, o) == -1)
+		return -1;
+	while ((id = spool_walk_next(&w)) != NULL) {
 		if (*count == size) {
 			size = size == 0 ? 64 : size * 2;
 			*ids = mem_grow(*ids, size, sizeof(**ids));
 		}
-		(*ids)[(*count)++] = mem_dup(e->d_name);
+		(*ids)[(*count)++] = mem_dup(id);
 	}
-	error = errno;
-	(void)closedir(dir);
 	if (*count > 0)
 		qsort(*ids, *count, sizeof(**ids), spool_compare);
-	if (error == 0)
-		return 0;
-	errno = error;
-	return spool_failed(s, EX_IOERR, "read", o);
+	return spool_walk_end(&w, o);
 }
 
 bool

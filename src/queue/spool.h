@@ -9,6 +9,7 @@
 #define QUEUE_SPOOL_H
 
 #include <sys/types.h>
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -146,6 +147,16 @@ int spool_remove_id(struct spool *s, const char *id, struct outcome *o);
 size_t spool_buried(const struct spool *s);
 
 void spool_item_close(struct spool_item *item);
+
+/* Goes through the identifiers of all messages, in no order. NULL: there are no more, or -1 at the end: o (74), they cannot be read. */
+struct spool_walk {
+	struct spool *spool;
+	DIR *dir;
+	int error;
+};
+int spool_walk_begin(struct spool *s, struct spool_walk *w, struct outcome *o);
+const char *spool_walk_next(struct spool_walk *w);
+int spool_walk_end(struct spool_walk *w, struct outcome *o);
 
 /* The identifiers of all messages, oldest first; the caller frees each and the list. -1: o (74). */
 int spool_list(struct spool *s, char ***ids, size_t *count, struct outcome *o);
