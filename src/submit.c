@@ -176,7 +176,9 @@ submission_tell(struct submission *s, const struct pipelined *x, struct result *
 	(void)strlcpy(r->reply, x->reply, sizeof(r->reply));
 	r->dsn_dropped = x->dsn_dropped;
 	r->size = x->size;
-	if (x->status == -1 && !x->again) {
+	if (x->status == 0)
+		s->stalls = 0;
+	else if (!x->again) {
 		r->outcome = x->o;
 		envelope_fail_rest(x->e);
 		note_trouble(s, r, s->at, true, x->e, &x->o);

@@ -322,6 +322,13 @@ attempt_send(const struct attempt *a, struct attempted *t)
 		(void)submission_send(a->submission, &t->result, &t->item.envelope, &t->message, t->result.started + attempt_time(a, t));
 }
 
+int
+attempt_record(struct attempted *t, struct outcome *o)
+{
+	take_over(&t->item, &t->result);
+	return spool_update(&t->item, o);
+}
+
 bool
 attempt_is_plain(const struct attempted *t)
 {

@@ -43,6 +43,9 @@ struct attempted *attempt_begin(const struct attempt *a, struct spool_item *item
 void attempt_send(const struct attempt *a, struct attempted *t);
 int attempt_end(const struct attempt *a, struct attempted *t, struct outcome *o);
 
+/* Writes down who has got it, or never will, where the rest has to wait for its end. -1: o: 74. */
+int attempt_record(struct attempted *t, struct outcome *o);
+
 /* Milliseconds that the message may take. */
 msec attempt_time(const struct attempt *a, const struct attempted *t);
 

@@ -106,6 +106,7 @@ land(struct runner *r)
 {
 	const struct pipelined *x = submission_get(&r->submission);
 	struct attempted *t;
+	struct outcome o;
 
 	if (x == NULL)
 		return false;
@@ -117,6 +118,8 @@ land(struct runner *r)
 		end_attempt(r, t);
 		return true;
 	}
+	if (envelope_count(&t->item.envelope, RCPT_DONE) > 0 && attempt_record(t, &o) == -1)
+		r->res->trouble = o;
 	t->next = r->back;
 	r->back = t;
 	r->backs++;

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include "mail/address.h"
 #include "mail/mime.h"
 #include "smtp/pipeline.h"
 #include "smtp/transaction.h"
 
 #define OCTETS_MAX	(1024 * 1024)	/* in flight */
+#define RCPTS_MAX	1000		/* recipients in flight: what is answered to them must have room while we still write (INPUT_MAX in stream.c) */
 #define RCPT_MAX	100		/* recipients of one message: that many each server takes (RFC 5321 section 4.5.3.1.8) */
 
 void
@@ -45,7 +47,19 @@ transaction_of(const struct pipeline *p, struct pipelined *x)
 bool
 pipeline_is_full(const struct pipeline *p)
 {
-	return p->chunked ? p->count == PIPELINE_MAX || p->octets >= OCTETS_MAX : p->count > 1;
+	return p->chunked ? p->count == PIPELINE_MAX || p->octets >= OCTETS_MAX || p->recipients >= RCPTS_MAX : p->count > 1;
+}
+
+/* An address that this smarthost cannot take, or was not asked to: transaction_prepare() tells it so. */
+static bool
+has_utf8(const struct pipeline *p, const struct envelope *e)
+{
+	if (e->utf8 && p->c->cap.utf8)
+		return false;
+	for (size_t i = 0; i < e->count; i++)
+		if (e->rcpt[i].state == RCPT_PENDING && address_is_utf8(e->rcpt[i].path))
+			return true;
+	return false;
 }
 
 bool
@@ -56,7 +70,7 @@ pipeline_takes(const struct pipeline *p, struct envelope *e, struct message *m)
 	size_t pending = envelope_count(e, RCPT_PENDING);
 
 	return !p->broken && !pipeline_is_full(p) && p->c->cap.pipelining && pending > 0 && pending <= RCPT_MAX && (!p->chunked || t.size <= INLINE_MAX) &&
-	    !mime_needed(m, p->c->cap.eight_bit) && !transaction_lacks(&t) && transaction_prepare(&t) == 0 && envelope_count(e, RCPT_PENDING) == pending;
+	    !mime_needed(m, p->c->cap.eight_bit) && !transaction_lacks(&t) && !has_utf8(p, e) && transaction_prepare(&t) == 0;
 }
 
 /* No more can be made of the connection, nor is what it still says of any use. */
@@ -75,9 +89,9 @@ settle(struct pipeline *p, struct pipelined *x, int status)
 	x->again = x->again || (status == -1 && x->cut && x->o.code == 0);
 	if (p->c->reply.code != 0)
 		reply_words(&p->c->reply, x->reply, sizeof(x->reply));
-	if (status == -1 || envelope_count(x->e, RCPT_FAILED) > 0)
-		p->reset = true;
-	if (p->c->reply.code == 421)
+	p->standing = status == -1 || envelope_count(x->e, RCPT_DONE) == 0;
+	p->reset = p->reset || p->standing;
+	if (status == -1 && x->o.code == 421)
 		break_off(p);
 	for (size_t i = 0; status == -1 && i < x->e->count; i++)
 		if (x->e->rcpt[i].state == RCPT_TAKEN)
@@ -100,14 +114,16 @@ put_envelope(struct pipeline *p, struct pipelined *x)
 		transaction_put_data(&t);
 }
 
+/* One that is refused does no harm where nothing stands there. */
 static int
 read_reset(struct pipeline *p, struct transaction *t)
 {
 	if (transaction_hear(t, STAGE_MAIL, "RSET") == -1)
 		return -1;
-	if (p->c->reply.code / 100 == 2)
+	if (p->c->reply.code / 100 == 2 || (p->c->reply.code != 421 && !p->standing))
 		return 0;
-	(void)reply_fail(&p->c->reply, STAGE_MAIL, t->o, "%s refused to begin anew", p->c->host->host);
+	(void)outcome_set(t->o, EX_TEMPFAIL, STAGE_MAIL, CAUSE_REPLY, p->chunked ? "it may have taken the message or not" : "nothing was sent",
+	    "%s refused to begin anew: %d", p->c->host->host, p->c->reply.code);
 	break_off(p);
 	return -1;
 }
@@ -131,8 +147,8 @@ read_envelope(struct pipeline *p, struct pipelined *x, enum ending ending)
 	if (r == 0)
 		r = transaction_read_mail(&t);
 	if (r == -1) {
-		x->again = is_untried(x, ending == END_MESSAGE);
-		if (!p->deaf && p->c->reply.code >= 400 && p->c->reply.code != 421)
+		x->again = is_untried(x, ending == END_MESSAGE && !x->cut);
+		if (!p->deaf && x->o.code >= 400 && x->o.code != 421)
 			transaction_drain(&t, x->asked, ending);
 		else
 			break_off(p);
@@ -161,9 +177,10 @@ put_message(struct pipeline *p, struct pipelined *x)
 	struct transaction t = transaction_of(p, x);
 
 	x->written = true;
-	if (transaction_put_message(&t, p->chunked) == -1) {	/* it could not be read back */
+	if (transaction_put_message(&t, p->chunked) == -1) {	/* it could not be read back; those ahead of it are heard of */
+		p->c->reply.code = 0;
 		settle(p, x, -1);
-		break_off(p);
+		p->broken = true;
 	}
 	x->cut = t.cut;
 	p->broken = p->broken || t.cut;
@@ -188,6 +205,7 @@ hear_of(struct pipeline *p, struct pipelined *x)
 {
 	p->c->stream.deadline = clock_now() + x->allowed;
 	p->c->uncertain = true;
+	p->c->reply.code = 0;
 	if (!p->chunked || read_envelope(p, x, END_MESSAGE) == 1)
 		read_verdict(p, x);
 }
@@ -200,6 +218,7 @@ send_behind_data(struct pipeline *p, struct pipelined *x)
 
 	p->c->stream.deadline = clock_now() + x->allowed;
 	p->c->uncertain = false;
+	p->c->reply.code = 0;
 	if (read_envelope(p, x, END_DATA) != 1)
 		return;
 	if (transaction_read_data(&t) == -1) {
@@ -236,6 +255,7 @@ pipeline_put(struct pipeline *p, struct envelope *e, struct message *m, msec all
 	transaction_note_dsn(&t);
 	x->dsn_dropped = p->c->dsn_dropped;
 	put_envelope(p, x);
+	p->recipients += x->asked;
 	if (p->chunked)
 		put_message(p, x);
 	else
@@ -262,8 +282,7 @@ pipeline_get(struct pipeline *p)
 	p->first = (p->first + 1) % PIPELINE_MAX;
 	p->count--;
 	p->octets -= x->size;
-	p->c->can_quit = p->c->can_quit && p->count == 0;
-	if (p->count == 0 && !p->broken)
-		p->c->can_quit = true;
+	p->recipients -= x->asked;
+	p->c->can_quit = !p->broken && p->count == 0;
 	return x;
 }

@@ -49,7 +49,9 @@ struct pipeline {
 	bool reset;			/* a transaction may still stand there: RSET goes ahead */
 	struct pipelined *ring;		/* PIPELINE_MAX */
 	size_t first, count;
+	bool standing;			/* the last one of which is known what came of it may have left its transaction standing */
 	uint64_t octets;		/* in flight */
+	size_t recipients;		/* the same */
 };
 
 /* c is borrowed, and nobody else's until the pipeline is empty again. */

@@ -247,7 +247,7 @@ transaction_put_message(struct transaction *t, bool chunked)
 	return 0;
 }
 
-/* True where there is more than was asked for: one reply may be that to QUIT. */
+/* True where there is more than was asked for: one reply of 2xx, or 421, may be that to QUIT. */
 static bool
 has_strayed(struct client *c)
 {
@@ -255,13 +255,17 @@ has_strayed(struct client *c)
 	size_t n = stream_is_quiet(s) ? 0 : stream_pending(s), replies = 0;
 	const char *p = n > 0 ? s->in.data + s->in_at : NULL, *lf;
 
+	if (!c->parted)
+		return n > 0;
 	for (; n > 0; n -= (size_t)(lf + 1 - p), p = lf + 1) {
+		if (n > 3 && *p != '2' && strncmp(p, "421", 3) != 0)
+			return true;
 		replies += n < 4 || p[3] != '-';
 		lf = memchr(p, '\n', n);
 		if (lf == NULL)
 			break;
 	}
-	return replies > (c->parted ? 1 : 0);
+	return replies > 1;
 }
 
 int
