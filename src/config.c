@@ -99,6 +99,7 @@ parser_new(void)
 		TEXT("queue-lifetime", take_duration),
 		CFG_INT_CB("queue-max-messages", 0, CFGF_NODEFAULT, take_bound),
 		CFG_INT_CB("queue-max-size", 0, CFGF_NODEFAULT, take_bound),
+		CFG_INT_CB("queue-connections", 0, CFGF_NODEFAULT, take_connections),
 		TEXT("delivery", take_delivery),
 		CFG_END()
 	};
@@ -385,6 +386,8 @@ take_all(struct config *c, cfg_t *cfg, const char *path, struct outcome *o)
 	c->queue = get(cfg, "queue");
 	c->queue_max_messages = cfg_size(cfg, "queue-max-messages") > 0 ? cfg_getint(cfg, "queue-max-messages") : 0;
 	c->queue_max_size = cfg_size(cfg, "queue-max-size") > 0 ? cfg_getint(cfg, "queue-max-size") : 0;
+	if (cfg_size(cfg, "queue-connections") > 0)
+		c->queue_connections = cfg_getint(cfg, "queue-connections");
 	if (lifetime != NULL)
 		c->queue_lifetime = (unsigned)config_duration(lifetime);
 	if (delivery != NULL)

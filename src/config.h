@@ -13,6 +13,8 @@
 #define CONFIG_DEFAULT_TIMEOUT	300	/* seconds */
 #define CONFIG_DEFAULT_IDLE	300
 #define CONFIG_DEFAULT_LIFETIME	(5 * 86400)
+#define CONFIG_DEFAULT_CONNECTIONS	20	/* as Postfix has it (default_destination_concurrency_limit) */
+#define CONFIG_CONNECTIONS_MAX	100
 
 enum tls_mode { TLS_MODE_STARTTLS, TLS_MODE_IMPLICIT, TLS_MODE_NONE };
 
@@ -101,6 +103,7 @@ struct config {
 	unsigned queue_lifetime;	/* seconds */
 	long queue_max_messages;	/* these: 0: no bound */
 	long queue_max_size;		/* MiB */
+	long queue_connections;		/* at once, to send what is in it; from 1 on */
 	char *tls_session_cache;	/* a directory, or NULL: sessions are not kept */
 	char *token_cache;	/* a directory where access tokens are kept, or NULL: chosen by oauth/cache.c */
 	unsigned timeout;	/* seconds */

@@ -241,6 +241,7 @@ print_top(const struct printer *p)
 	print_duration(p, "queue-lifetime", c->queue_lifetime);
 	print_number(p, "queue-max-messages", c->queue_max_messages);
 	print_number(p, "queue-max-size", c->queue_max_size);
+	print_number(p, "queue-connections", c->queue_connections);
 }
 
 void

@@ -310,7 +310,7 @@ config_load(struct config *c, const struct config_source *src, struct outcome *o
 	int fd, r;
 
 	*c = (struct config){.encode_headers = true, .timeout = CONFIG_DEFAULT_TIMEOUT, .idle_timeout = CONFIG_DEFAULT_IDLE, .delivery = 'i',
-	    .queue_lifetime = CONFIG_DEFAULT_LIFETIME};
+	    .queue_lifetime = CONFIG_DEFAULT_LIFETIME, .queue_connections = CONFIG_DEFAULT_CONNECTIONS};
 	if (src->flag != NULL)
 		return load_flag(c, src, o);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

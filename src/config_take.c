@@ -398,6 +398,18 @@ take_bound(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return 0;
 }
 
+/* The same up to CONFIG_CONNECTIONS_MAX. */
+int
+take_connections(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	if (take_bound(cfg, opt, value, result) == -1)
+		return -1;
+	if (*(long *)result <= CONFIG_CONNECTIONS_MAX)
+		return 0;
+	cfg_error(cfg, "option '%s' is no number from 1 to %d", opt->name, CONFIG_CONNECTIONS_MAX);
+	return -1;
+}
+
 /* libconfuse takes time in the square of their number. */
 int
 take_number(cfg_t *cfg, cfg_opt_t *opt)

@@ -50,5 +50,6 @@ int take_tenant(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 int take_url(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 int take_proxy(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 int take_bound(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+int take_connections(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "mem.h"
 #include "smtp/client.h"
 #include "submit.h"
@@ -123,6 +124,34 @@ note_trouble(struct submission *s, const struct result *r, size_t i, bool reused
 		(void)outcome_set(down, EX_TEMPFAIL, STAGE_CONNECT, CAUSE_TIMEOUT, "it did not answer when other messages were sent", "%s was not asked again", r->smarthost->host);
 	} else if (!reused && o->stage == STAGE_MAIL && o->code == 421)
 		*down = *o;
+}
+
+bool
+submission_open(struct submission *s, msec deadline)
+{
+	struct outcome o;
+
+	if (!s->open && s->config->smarthosts > 0)
+		s->open = client_open(s->client, &s->config->smarthost[0], s->config->smarthosts == 1, s->config->hostname, deadline, s->trace, &o) == 0;
+	return s->open;
+}
+
+bool
+submission_is_serial(const struct submission *s)
+{
+	return s->open && !pipeline_is_chunked(s->client);
+}
+
+void
+submission_leave(struct submission *s)
+{
+	if (s->piped)
+		pipeline_end(&s->pipeline);
+	if (s->open)
+		(void)close(s->client->stream.fd);
+	free(s->client);	/* what TLS holds goes with the process */
+	free(s->down);
+	*s = (struct submission){0};
 }
 
 bool

@@ -74,6 +74,15 @@ void submission_begin(struct submission *s, const struct config *c, struct trace
 int submission_send(struct submission *s, struct result *r, struct envelope *e, struct message *m, msec deadline);
 void submission_end(struct submission *s);
 
+/* Connects to the first smarthost, if there is none that it is connected to. False: it cannot be; nothing is remembered of it. */
+bool submission_open(struct submission *s, msec deadline);
+
+/* True where it is connected, and each message would take a round trip of its own. */
+bool submission_is_serial(const struct submission *s);
+
+/* For a child process: lets go of the connection, which is the parent's, without a word. */
+void submission_leave(struct submission *s);
+
 /*
  * The same without waiting for each (pipeline.h), over the connection that stands. submission_takes(): this message may go so now; else it is for submission_send(), once nothing is
  * in flight any more. submission_put() borrows e, m and owner until submission_get() gives them back, in their order, with what came of it in r as submission_send() would have told

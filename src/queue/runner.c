@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@
 #include "submit.h"
 
 #define CHUNK		8192	/* messages that are known of at a time */
+#define CREW_AFTER	4	/* messages that tell how long one takes */
+#define CREW_LEAST	32	/* messages that are worth others */
+#define CREW_WORTH	500	/* milliseconds of work for each of them */
 #define BACKS_MAX	32	/* messages that wait until nothing is in flight */
 #define RENEW_MS	60000	/* milliseconds for which a smarthost that was of no use is not asked again */
 
@@ -37,6 +41,9 @@ struct runner {
 	size_t most;		/* messages that may be in flight: each has a file open */
 	size_t flying;
 	size_t backs;
+	pid_t worker[CONFIG_CONNECTIONS_MAX];	/* who sends at the same time */
+	size_t crew;		/* their number */
+	time_t since;		/* when they began; 0: nobody else sends */
 	struct attempted *back;	/* what is to be sent alone, or has somebody to be told, when nothing is in flight any more; the latest first */
 	char **seen;		/* what cannot be used, or written to: once in a run, though it stays as it is */
 	size_t seens;
@@ -206,7 +213,7 @@ consider(struct runner *r, const char *id)
 	}
 	if (answer != SPOOL_OK)
 		return;
-	if (is_time(r, item.next, item.held) && matches(r, &item))
+	if (is_time(r, item.next, item.held) && matches(r, &item) && !(r->since != 0 && item.asked >= r->since))
 		try(r, &item);
 	spool_item_close(&item);
 }
@@ -291,25 +298,101 @@ choose(struct runner *r, struct candidate *list, size_t *n, const struct candida
 	return spool_walk_end(&w, o);
 }
 
+/* ---- several at once ---- */
+
+/*
+ * Each goes through the whole list, beginning elsewhere: what another one has open, or has tried in this pass, is passed over. Who gets no connection does nothing, and the
+ * rest is done without him.
+ */
+static _Noreturn void
+work(struct runner *r, const struct candidate *list, size_t n, size_t start)
+{
+	submission_leave(&r->submission);
+	submission_begin(&r->submission, r->setup->config, r->setup->trace);
+	*r->res = (struct runner_result){0};
+	r->crew = 0;
+	if (submission_open(&r->submission, clock_now() + 1000 * (msec)r->setup->config->timeout))
+		for (size_t i = 0; i < n && !is_stopped(r); i++)
+			consider(r, list[(start + i) % n].id);
+	land_all(r);
+	submission_end(&r->submission);
+	_exit(r->res->trouble.status);
+}
+
+/*
+ * How many others are worth their connection: where each message takes a round trip, since the smarthost offers no CHUNKING, and the rest would take long.
+ */
+static size_t
+worth(const struct runner *r, msec begun, size_t done, size_t left)
+{
+	size_t most = (size_t)r->setup->config->queue_connections - 1, others;
+	msec took = clock_now() - begun;
+
+	if (done < CREW_AFTER || left < CREW_LEAST || !submission_is_serial(&r->submission))
+		return 0;
+	others = (size_t)(took * (msec)left / (msec)done / CREW_WORTH);
+	return others > most ? most : others;
+}
+
+static void
+hire(struct runner *r, const struct candidate *list, size_t n, size_t others)
+{
+	land_all(r);
+	r->since = time(NULL);
+	for (size_t k = 1; k <= others && r->crew < CONFIG_CONNECTIONS_MAX; k++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			work(r, list, n, k * n / (others + 1));
+		if (pid == -1)
+			break;
+		r->worker[r->crew++] = pid;
+	}
+}
+
+static void
+wait_for_crew(struct runner *r)
+{
+	while (r->crew > 0) {
+		pid_t pid = r->worker[--r->crew];
+		int status = 0;
+
+		if (is_stopped(r))
+			(void)kill(pid, SIGTERM);
+		while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+			if (is_stopped(r))
+				(void)kill(pid, SIGTERM);
+		if (status != 0)
+			(void)outcome_set(&r->res->trouble, EX_IOERR, STAGE_QUEUE, CAUSE_QUEUE, "the log tells which", "cannot use messages of the queue %s", r->setup->config->queue);
+	}
+	r->since = 0;
+}
+
 /* One pass over all there is. The number of messages that were tried, or -1. */
 static ptrdiff_t
 pass(struct runner *r, struct outcome *o)
 {
 	struct candidate *list = mem_grow(NULL, 2 * CHUNK, sizeof(*list)), last;
-	size_t n, before = r->res->tried;
-	time_t begun = time(NULL);
+	size_t n, before = r->res->tried, others;
+	time_t day = time(NULL);
 	bool first = true;
 	int status;
 
 	do {
-		status = choose(r, list, &n, first ? NULL : &last, begun, o);
+		msec begun = clock_now();
+
+		status = choose(r, list, &n, first ? NULL : &last, day, o);
 		first = false;
-		for (size_t i = 0; status == 0 && i < n && !is_stopped(r); i++)
+		for (size_t i = 0; status == 0 && i < n && !is_stopped(r); i++) {
 			consider(r, list[i].id);
+			if (r->crew == 0 && (others = worth(r, begun, i + 1, n - i - 1)) > 0)
+				hire(r, list + i + 1, n - i - 1, others);
+		}
 		if (n > 0)
 			last = list[n - 1];
+		land_all(r);
+		wait_for_crew(r);
 	} while (status == 0 && n == CHUNK && !is_stopped(r));
-	land_all(r);
 	free(list);
 	return status == -1 ? -1 : (ptrdiff_t)(r->res->tried - before);
 }

@@ -17,10 +17,16 @@
 #define RCPTS_MAX	1000		/* recipients in flight: what is answered to them must have room while we still write (INPUT_MAX in stream.c) */
 #define RCPT_MAX	100		/* recipients of one message: that many each server takes (RFC 5321 section 4.5.3.1.8) */
 
+bool
+pipeline_is_chunked(const struct client *c)
+{
+	return c->cap.pipelining && c->cap.chunking && c->last && !c->fragile;
+}
+
 void
 pipeline_begin(struct pipeline *p, struct client *c)
 {
-	*p = (struct pipeline){.c = c, .chunked = c->cap.chunking && c->last && !c->fragile};
+	*p = (struct pipeline){.c = c, .chunked = pipeline_is_chunked(c)};
 	p->ring = mem_grow(NULL, PIPELINE_MAX, sizeof(*p->ring));
 }
 

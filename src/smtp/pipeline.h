@@ -54,6 +54,9 @@ struct pipeline {
 	size_t recipients;		/* the same */
 };
 
+/* True where the smarthost takes several in one flight. */
+bool pipeline_is_chunked(const struct client *c);
+
 /* c is borrowed, and nobody else's until the pipeline is empty again. */
 void pipeline_begin(struct pipeline *p, struct client *c);
 void pipeline_end(struct pipeline *p);
