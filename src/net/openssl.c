@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include "net/openssl.h"
 
@@ -27,6 +28,7 @@ static const char *const names[] = {
 #undef NAME
 };
 
+static void *library;
 static char trouble[200];	/* why it cannot be used, or "" */
 
 static void
@@ -38,8 +40,9 @@ note_trouble(const char *why)
 static void
 load(void)
 {
-	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL), **member = (void **)(void *)&openssl;
+	void **member = (void **)(void *)&openssl;
 
+	library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (library == NULL) {
 		note_trouble(dlerror());
 		return;
@@ -49,8 +52,31 @@ load(void)
 			note_trouble(dlerror());
 			return;
 		}
-	if (openssl.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) != 1)
+	if (openssl.OPENSSL_init_crypto(OPENSSL_INIT_NO_ADD_ALL_CIPHERS, NULL) != 1 || openssl.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) != 1)
 		note_trouble("it cannot be initialised");
+}
+
+const char *
+openssl_reason(unsigned long code)
+{
+	const char *words = openssl.ERR_reason_error_string(code);
+	void *found = words == NULL ? dlsym(library, "ERR_load_SSL_strings") : NULL;	/* marked as deprecated, as they are usually loaded at once */
+	int (*load_words)(void);
+
+	if (found == NULL)
+		return words;
+	memcpy(&load_words, &found, sizeof(load_words));
+	(void)load_words();
+	return openssl.ERR_reason_error_string(code);
+}
+
+void
+openssl_know_ciphers(void)
+{
+	(void)openssl.EVP_add_cipher(openssl.EVP_aes_128_cbc());
+	(void)openssl.EVP_add_cipher(openssl.EVP_aes_192_cbc());
+	(void)openssl.EVP_add_cipher(openssl.EVP_aes_256_cbc());
+	(void)openssl.EVP_add_cipher(openssl.EVP_des_ede3_cbc());
 }
 
 int

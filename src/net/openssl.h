@@ -21,6 +21,12 @@
 /* Loads the library, once. -1: o (76, CAUSE_NO_OPENSSL, as where there is no trust store): it is not installed here, or is too old. */
 int openssl_load(struct outcome *o);
 
+/* What an error code means, as ERR_reason_error_string(), whose words for TLS are loaded only then. NULL: it has none. */
+const char *openssl_reason(unsigned long code);
+
+/* Makes known by name what private keys in PEM files are encrypted with, before one is read: AES and triple DES. It knows no cipher by name else, as telling it all takes its time. */
+void openssl_know_ciphers(void);
+
 #define OPENSSL_FUNCTIONS(F) \
 	F(ASN1_STRING_get0_data) \
 	F(ASN1_STRING_length) \
@@ -46,6 +52,11 @@ int openssl_load(struct outcome *o);
 	F(EVP_PKEY_free) \
 	F(EVP_PKEY_get_bits) \
 	F(EVP_PKEY_is_a) \
+	F(EVP_add_cipher) \
+	F(EVP_aes_128_cbc) \
+	F(EVP_aes_192_cbc) \
+	F(EVP_aes_256_cbc) \
+	F(EVP_des_ede3_cbc) \
 	F(EVP_get_digestbyname) \
 	F(EVP_md5) \
 	F(EVP_sha1) \
@@ -54,6 +65,7 @@ int openssl_load(struct outcome *o);
 	F(GENERAL_NAME_get0_value) \
 	F(HMAC) \
 	F(OBJ_nid2sn) \
+	F(OPENSSL_init_crypto) \
 	F(OPENSSL_init_ssl) \
 	F(OPENSSL_sk_num) \
 	F(OPENSSL_sk_pop_free) \
@@ -175,6 +187,11 @@ extern struct openssl openssl;
 #define EVP_PKEY_free openssl.EVP_PKEY_free
 #define EVP_PKEY_get_bits openssl.EVP_PKEY_get_bits
 #define EVP_PKEY_is_a openssl.EVP_PKEY_is_a
+#define EVP_add_cipher openssl.EVP_add_cipher
+#define EVP_aes_128_cbc openssl.EVP_aes_128_cbc
+#define EVP_aes_192_cbc openssl.EVP_aes_192_cbc
+#define EVP_aes_256_cbc openssl.EVP_aes_256_cbc
+#define EVP_des_ede3_cbc openssl.EVP_des_ede3_cbc
 #define EVP_get_digestbyname openssl.EVP_get_digestbyname
 #define EVP_md5 openssl.EVP_md5
 #define EVP_sha1 openssl.EVP_sha1
@@ -183,6 +200,7 @@ extern struct openssl openssl;
 #define GENERAL_NAME_get0_value openssl.GENERAL_NAME_get0_value
 #define HMAC openssl.HMAC
 #define OBJ_nid2sn openssl.OBJ_nid2sn
+#define OPENSSL_init_crypto openssl.OPENSSL_init_crypto
 #define OPENSSL_init_ssl openssl.OPENSSL_init_ssl
 #define OPENSSL_sk_num openssl.OPENSSL_sk_num
 #define OPENSSL_sk_pop_free openssl.OPENSSL_sk_pop_free

@@ -184,6 +184,7 @@ tls_use_certificate(SSL_CTX *ctx, const struct tls_policy *policy, struct outcom
 	struct tls_passphrase passphrase = {.known = policy->passphrase};
 	int r = 0;
 
+	openssl_know_ciphers();
 	SSL_CTX_set_default_passwd_cb(ctx, tls_tell_passphrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &passphrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, path) != 1)

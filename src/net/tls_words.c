@@ -23,7 +23,7 @@ tls_error_words(int sys)
 		return sys != 0 && sys != EPIPE ? strerror(sys) : "the smarthost closed the connection";
 	if (ERR_SYSTEM_ERROR(code))
 		return strerror(ERR_GET_REASON(code));
-	words = ERR_reason_error_string(code);
+	words = openssl_reason(code);
 	return words != NULL ? words : "unknown TLS error";
 }
 

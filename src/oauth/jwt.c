@@ -222,6 +222,7 @@ jwt_sign(struct buf *out, const struct jwt *j, struct outcome *o)
 
 	if (openssl_load(o) == -1)
 		return -1;
+	openssl_know_ciphers();
 	ERR_clear_error();
 	if (j->certificate != NULL)
 		r = read_certificate(&cert, j->certificate, o);
