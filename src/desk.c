@@ -178,7 +178,7 @@ steer_item(char how, struct spool *s, struct spool_item *item, struct outcome *o
 		break;
 	}
 	item->held = how == 'h';
-	return spool_note(item, o);
+	return spool_note(item, true, o);
 }
 
 int

@@ -157,7 +157,7 @@ submission_leave(struct submission *s)
 bool
 submission_takes(struct submission *s, struct envelope *e, struct message *m)
 {
-	if (!s->open)
+	if (!s->open || (s->alone && !s->piped))
 		return false;
 	if (!s->piped) {
 		if (s->dirty || !client_usable(s->client))
@@ -188,6 +188,7 @@ submission_get(struct submission *s)
 	if (x != NULL || !s->piped)
 		return x;
 	s->dirty = s->pipeline.reset;
+	s->alone = s->alone || s->pipeline.late || (s->pipeline.broken && !s->pipeline.worked);
 	if (s->pipeline.broken)
 		hang_up(s);
 	pipeline_end(&s->pipeline);

@@ -64,6 +64,7 @@ struct submission {
 	bool dirty;			/* a transaction may still stand there */
 	bool only;			/* no other message will follow: QUIT rides with the end of this one */
 	bool piped;			/* pipeline is begun */
+	bool alone;			/* no pipeline any more: something on the way does not bear it */
 	struct pipeline pipeline;
 	unsigned stalls;		/* messages in a row at which the smarthost said nothing for too long */
 	size_t at;			/* the smarthost that it is connected to */

@@ -262,7 +262,7 @@ note_attempt(const struct attempt *a, struct spool_item *item, struct outcome *o
 	item->tried = item->asked = now;
 	item->attempts++;
 	item->next = schedule_next(item->waited, now);
-	return spool_note(item, o);
+	return spool_note(item, false, o);	/* what a power loss undoes of it is tried once more */
 }
 
 static void

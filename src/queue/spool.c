@@ -416,13 +416,15 @@ spool_message(struct spool_item *item, struct message *m, struct outcome *o)
 
 /* What changes in the head. */
 int
-spool_note(struct spool_item *item, struct outcome *o)
+spool_note(struct spool_item *item, bool synced, struct outcome *o)
 {
 	struct buf state = {0};
 	int r;
 
 	spool_add_state(&state, item);
 	r = disk_write(item->fd, SPOOL_STATE_AT, state.data, state.len);
+	if (r == 0 && synced)
+		r = disk_sync_data(item->fd);
 	buf_free(&state);
 	return r == 0 ? 0 : item_failed(item, "write to", o);
 }
@@ -438,11 +440,7 @@ spool_update(struct spool_item *item, struct outcome *o)
 		spool_add_record(&records, (char)item->state[i], item->envelope.rcpt[i].fate);
 	r = disk_write(item->fd, SPOOL_HEAD_SIZE, records.data, records.len);
 	buf_free(&records);
-	if (r == -1)
-		return item_failed(item, "write to", o);
-	if (spool_note(item, o) == -1)
-		return -1;
-	return disk_sync_data(item->fd) == 0 ? 0 : item_failed(item, "write to", o);
+	return r == 0 ? spool_note(item, true, o) : item_failed(item, "write to", o);
 }
 
 int

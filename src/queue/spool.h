@@ -127,8 +127,8 @@ int spool_message(struct spool_item *item, struct message *m, struct outcome *o)
  */
 int spool_update(struct spool_item *item, struct outcome *o);
 
-/* The same of next, tried, waited, attempts, held and warned alone, and without syncing them: what power loss undoes of it is tried once more. */
-int spool_note(struct spool_item *item, struct outcome *o);
+/* The same of next, tried, waited, attempts, held and warned alone; unless synced a power loss may undo it. */
+int spool_note(struct spool_item *item, bool synced, struct outcome *o);
 
 /* Removes the message, or moves it to failed/. -1: o (74). */
 int spool_remove(struct spool *s, struct spool_item *item, struct outcome *o);

@@ -1,8 +1,8 @@
 /*
  * Messages one after another without waiting for each. See pipeline.h.
  *
- * With CHUNKING a flight has MAIL, RCPT and the message in one BDAT, of as many messages as there is room for. RSET goes ahead of each but the first: one that failed
- * may have left its MAIL standing (RFC 3030 section 2), and the recipients of the next must never be added to it. Without, DATA ends a flight: the answers to an
+ * With CHUNKING a flight has MAIL, RCPT and the message in one BDAT, of as many messages as there is room for. RSET goes ahead of each: one that failed
+ * may have left its MAIL standing (RFC 3030 section 2), and the recipients of the next must never be added to it; a second one follows only when RSET is known to be taken. Without, DATA ends a flight: the answers to an
  * envelope are read before its message goes, with which the next one's envelope goes.
  */
 #include <stdlib.h>
@@ -53,6 +53,8 @@ transaction_of(const struct pipeline *p, struct pipelined *x)
 bool
 pipeline_is_full(const struct pipeline *p)
 {
+	if (p->chunked && !p->proven && p->count > 0)
+		return true;
 	return p->chunked ? p->count == PIPELINE_MAX || p->octets >= OCTETS_MAX || p->recipients >= RCPTS_MAX : p->count > 1;
 }
 
@@ -95,6 +97,8 @@ settle(struct pipeline *p, struct pipelined *x, int status)
 	x->again = x->again || (status == -1 && x->cut && x->o.code == 0);
 	if (p->c->reply.code != 0)
 		reply_words(&p->c->reply, x->reply, sizeof(x->reply));
+	p->late = p->late || (status == -1 && x->o.cause == CAUSE_TIMEOUT);
+	p->worked = p->worked || status == 0;
 	p->standing = status == -1 || envelope_count(x->e, RCPT_DONE) == 0;
 	p->reset = p->reset || p->standing;
 	if (status == -1 && x->o.code == 421)
@@ -126,7 +130,8 @@ read_reset(struct pipeline *p, struct transaction *t)
 {
 	if (transaction_hear(t, STAGE_MAIL, "RSET") == -1)
 		return -1;
-	if (p->c->reply.code / 100 == 2 || (p->c->reply.code != 421 && !p->standing))
+	p->proven = p->c->reply.code / 100 == 2;
+	if (p->proven || (p->c->reply.code != 421 && !p->standing))
 		return 0;
 	(void)outcome_set(t->o, EX_TEMPFAIL, STAGE_MAIL, CAUSE_REPLY, p->chunked ? "it may have taken the message or not" : "nothing was sent",
 	    "%s refused to begin anew: %d", p->c->host->host, p->c->reply.code);
@@ -252,7 +257,7 @@ pipeline_put(struct pipeline *p, struct envelope *e, struct message *m, msec all
 	if (p->broken)
 		return;
 	x->again = false;
-	x->reset = p->reset || (p->chunked && p->count > 1);
+	x->reset = p->reset || p->chunked;
 	p->reset = false;
 	p->c->stream.deadline = clock_now() + allowed;
 	t = transaction_of(p, x);

@@ -47,6 +47,9 @@ struct pipeline {
 	bool broken;			/* no more is said */
 	bool deaf;			/* nor heard: whose answer is what nobody knows any more, or none comes */
 	bool reset;			/* a transaction may still stand there: RSET goes ahead */
+	bool proven;			/* RSET does what it should: more than one may be in flight */
+	bool late;			/* an answer did not come in time */
+	bool worked;			/* a message was taken */
 	struct pipelined *ring;		/* PIPELINE_MAX */
 	size_t first, count;
 	bool standing;			/* the last one of which is known what came of it may have left its transaction standing */

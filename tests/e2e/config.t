@@ -31,7 +31,7 @@ sub wrong
 for my $case (['an unknown option', 'colour = "blue"'], ['an unknown option with a known beginning', 'fromm = "a@example.com"'],
     ['an option of the other level', 'port = 25'], ['a queue in no directory', 'queue = "spool"'],
     ['delivery in the background', 'delivery = "background"', 'queue is not set'], ['delivery by queue', 'delivery = "queue"', 'queue is not set'],
-    ['no messages in the queue', 'queue-max-messages = 0'], ['a size that is none', 'queue-max-size = "10G"'], ['a lifetime that is none', 'queue-lifetime = "0d"'],
+    ['no messages in the queue', 'queue-max-messages = 0'], ['a size that is none', 'queue-max-size = "10G"'], ['no connection', 'queue-connections = 0'], ['too many connections', 'queue-connections = 101'], ['a lifetime that is none', 'queue-lifetime = "0d"'],
     ['delivery unknown', 'delivery = "fast"'], ['a domain with a control character', "domain = \"a\\nb\""],
     ['a domain with a line of SMTP', "domain = \"a\\r\\nRCPT TO:<x\@y>\""], ['a domain with blanks', 'domain = "a b"'],
     ['hostname with a control character', "hostname = \"a\\r\\nMAIL\""], ['hostname empty', 'hostname = ""'],

@@ -61,7 +61,7 @@ END
 	    ' from' => ['"app@example.com"', 'line 2'], ' override-from' => ['true', 'line 3'], ' timeout' => ['"90s"', 'line 21'], ' log' => ['"stderr"', 'line 22'],
 	    'three.example.com client-id' => ['"id"', 'line 17'], 'three.example.com scope' => ['"https://outlook.office365.com/.default"', 'default'],
 	    'three.example.com token-url' => ['"https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"', 'default'],
-	    ' idle-timeout' => ['"5m"', 'default'], ' queue-lifetime' => ['"5d"', 'default'], ' queue' => [undef, 'not set'], ' queue-max-size' => [undef, 'not set']);
+	    ' idle-timeout' => ['"5m"', 'default'], ' queue-lifetime' => ['"5d"', 'default'], ' queue' => [undef, 'not set'], ' queue-max-size' => [undef, 'not set'], ' queue-connections' => ['20', 'default']);
 	is_deeply($said->{$_}, $is{$_}, $_) for sort keys %is;
 	unlike($run->out, qr/se cr|et'/, 'the password is not shown');
 	my %missing = %options;

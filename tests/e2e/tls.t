@@ -153,6 +153,14 @@ check 'requiretls: offered', argv => ['-O', 'requiretls=yes', 'b@example.net'], 
     also => sub { like($_[0]->server->dialogue, qr/MAIL FROM:.* REQUIRETLS/, 'said at MAIL') };
 check 'requiretls: no TLS', argv => ['-O', 'requiretls=yes', 'b@example.net'], tls => 'none', ext => '+REQUIRETLS', exit => 69;
 
+# Private keys in the older form, which names its cipher: OpenSSL knows of none by itself here
+for my $cipher (qw(aes128 aes192 aes256 des3)) {
+	my $dir = scratch();
+
+	system('openssl', 'ec', '-in', certs() . '/client.key', "-$cipher", '-passout', 'pass:geheim', '-out', "$dir/key") == 0 or die 'openssl ec';
+	check "a key in the older form, encrypted with $cipher", host => {'tls-certificate' => certs() . '/client.pem', 'tls-key' => "$dir/key", 'tls-key-password' => 'geheim'};
+}
+
 # OpenSSL is loaded when it is needed, and not before
 {
 	my ($library) = slurp(program()) =~ /(libssl\.so\.[\d.]+)\0/;

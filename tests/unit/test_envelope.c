@@ -668,6 +668,8 @@ step_by_step(void **state)
 	recipients_are(f, "b@y c@z \"john doe\"@x d@z");
 	assert_int_equal(begin(f, "<>"), 0);
 	assert_string_equal(f->e.sender, "");
+	assert_null(f->e.user);		/* nobody needs to know yet */
+	assert_int_equal(envelope_check_from(&f->e, &(struct header){0}, &f->o), 0);
 	assert_string_equal(f->e.default_sender, "alice@zoo.example.net");
 	assert_int_equal(begin(f, "bob"), 0);
 	assert_string_equal(f->e.sender, "bob@zoo.example.net");
