@@ -197,7 +197,9 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 	if (r->open) {
 		r->client.took = CLIENT_NO_TIMES;
 		res->smarthost = r->client.configured;
+		r->client.next = r->next;
 		status = client_mail(&r->client, e, size, eight_bit, o);
+		r->client.next = NULL;
 		r->begun = status == 0;
 		if (status == -1 && o->cause != CAUSE_TIMEOUT && (is_lost(r) || (outcome_temporary(o) && r->config->smarthosts > 1)))
 			hang_up(r);
@@ -205,6 +207,7 @@ relay_mail(struct relay *r, struct result *res, struct envelope *e, uint64_t siz
 	if (!r->open)
 		status = begin(r, res, e, NULL, started, o);
 	stop(r, started, res);
+	r->next = NULL;
 	return status;
 }
 
@@ -251,7 +254,11 @@ static int
 pass_on(struct relay *r, struct envelope *e, struct message *m, struct outcome *o)
 {
 	msec begun = clock_now();
-	int status = client_message(&r->client, e, m, o);
+	int status;
+
+	r->client.next = r->next;
+	status = client_message(&r->client, e, m, o);
+	r->client.next = r->next = NULL;
 
 	r->client.took.transfer = clock_now() - begun;
 	return status;
@@ -306,6 +313,7 @@ relay_message(struct relay *r, struct result *res, struct envelope *e, struct me
 	}
 	res->size = message_size(m);
 	stop(r, started, res);
+	r->next = NULL;
 	if (status == -1)
 		relay_reset(r);
 	r->begun = false;

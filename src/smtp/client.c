@@ -459,7 +459,7 @@ client_open_seen(struct client *c, const struct smarthost *host, bool last, cons
 void
 client_close(struct client *c)
 {
-	if (c->can_quit && !c->parted && c->stream.fd != -1 && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
+	if (c->can_quit && !c->parted && c->ahead_at == c->ahead.len && c->stream.fd != -1 && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
 		trace_line(c->trace, '>', "QUIT", 4);
 		if (stream_puts(&c->stream, "QUIT\r\n") == 0)
 			(void)stream_flush(&c->stream);
@@ -467,4 +467,6 @@ client_close(struct client *c)
 	stream_close(&c->stream);
 	tls_free(c->ready);
 	c->ready = NULL;
+	buf_free(&c->ahead);
+	c->ahead_at = 0;
 }

@@ -65,6 +65,9 @@ struct client {
 	bool secure;			/* TLS, the smarthost verified */
 	bool committed;			/* a recipient's verdict was read, or octets of a message left: no other smarthost may be tried */
 	bool last;			/* no other smarthost would be tried anyway: the message may share a flight with its envelope */
+	const struct buf *next;		/* what the owner will ask behind what is put now, lines with LF, or NULL: it goes along (RFC 2920) */
+	struct buf ahead;		/* what of it has gone and was not asked yet: from ahead_at on */
+	size_t ahead_at;
 	unsigned due;			/* answers to what has been said in a transaction that were not read yet */
 	bool uncertain;			/* the message and its end have gone, and what became of it is not known */
 	bool parting;			/* the owner will send no other message: QUIT may ride with the end of this one */

@@ -90,6 +90,21 @@ intake_line(struct intake *in, char *line, size_t size, size_t *len, bool *crlf)
 	return INTAKE_OK;
 }
 
+bool
+intake_look(const struct intake *in, size_t *at, char *line, size_t size)
+{
+	const char *from = in->block + in->at + *at, *lf = memchr(from, '\n', in->len - in->at - *at);
+	size_t n = lf == NULL ? 0 : (size_t)(lf - from);
+
+	if (lf == NULL || n >= size || memchr(from, '\0', n) != NULL)
+		return false;
+	*at += n + 1;
+	n -= n > 0 && from[n - 1] == '\r';
+	memcpy(line, from, n);
+	line[n] = '\0';
+	return true;
+}
+
 /* Where in the message the last octet has left us. */
 enum place {
 	INSIDE,			/* of a line */

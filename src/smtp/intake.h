@@ -36,6 +36,12 @@ struct intake *intake_new(int fd, int idle);
 enum intake_result intake_line(struct intake *in, char *line, size_t size, size_t *len, bool *crlf);
 
 /*
+ * A look at a line that has come and is not taken yet, the next one where *at is 0, then the one behind it: into line, of size octets, as intake_line() would. False: it has not come, or is
+ * none that a command could be.
+ */
+bool intake_look(const struct intake *in, size_t *at, char *line, size_t size);
+
+/*
  * The message behind DATA into r, dots undone (RFC 5321 section 4.5.2). Where DATA itself ended in CRLF, CRLF.CRLF alone is the end of data, and CRLF alone is a line end; where it ended in a
  * bare LF (lf_ends), LF.LF is as well, and LF is one. Nothing else ends it (CONTRACT section 3a): smuggling cannot begin here.
  */

@@ -366,5 +366,7 @@ client_reset(struct client *c, struct outcome *o)
 bool
 client_usable(struct client *c)
 {
-	return c->can_quit && !c->parted && c->stream.fd != -1 && stream_is_quiet(&c->stream);
+	if (!c->can_quit || c->parted || c->stream.fd == -1)
+		return false;
+	return c->ahead_at < c->ahead.len ? c->stream.error == STREAM_OK : stream_is_quiet(&c->stream);
 }

@@ -13,6 +13,7 @@
 #include "outgoing.h"
 #include "printable.h"
 #include "relay.h"
+#include "smtp/ahead.h"
 #include "smtp/command.h"
 #include "smtp/intake.h"
 #include "smtp/replies.h"
@@ -26,6 +27,7 @@ struct server {
 	struct intake *in;
 	struct replies replies;
 	struct relay relay;
+	struct buf next;		/* what the caller will ask next */
 	struct result result;
 	struct envelope envelope;
 	struct envelope_source source;
@@ -230,6 +232,15 @@ answer_end(struct server *s)
 	reply(s, 250, "2.0.0", text);
 }
 
+/* What has come already goes along with what is asked of the smarthost now; mail: MAIL, which is; NULL: the end of a message is, and MAIL is next. */
+static void
+look_ahead(struct server *s, const struct path_command *mail)
+{
+	if (s->relay.open && !s->envelope.requiretls)
+		ahead_lines(&s->next, &s->relay.client, s->in, &s->source, mail, s->envid);
+	s->relay.next = s->relay.open && !s->envelope.requiretls && s->next.len > 0 ? &s->next : NULL;
+}
+
 /* The message is whole: repaired, sent, answered. */
 static void
 end_message(struct server *s)
@@ -244,8 +255,10 @@ end_message(struct server *s)
 	outgoing_message_id(&s->message, s->result.message_id, sizeof(s->result.message_id));
 	if (status == -1 && !s->stored)
 		relay_reset(&s->relay);
-	else if (status == 0 && !s->stored)
+	else if (status == 0 && !s->stored) {
+		look_ahead(s, NULL);
 		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o) == -1 && !goes_on(s, o) ? -1 : 0;
+	}
 	if (status == 0 && s->stored)
 		status = store(s, o);
 	if (status == -1)
@@ -308,6 +321,8 @@ begin_transaction(struct server *s, struct path_command *p)
 		s->stored = s->setup->keep != NULL && (s->setup->store || clock_now() < s->store_until);
 		if (s->setup->store)
 			s->unreachable = o;
+		if (!s->stored)
+			look_ahead(s, p);
 		s->begun = s->stored || relay_mail(&s->relay, &s->result, &s->envelope, p->size, p->eight_bit, &o) == 0 || goes_on(s, &o);
 		if (s->begun && s->stored)
 			reply(s, 250, "2.1.0", "Sender taken");
@@ -676,6 +691,7 @@ server_run(const struct server_setup *setup, size_t *transactions)
 	status = s->status;
 	*transactions = s->transactions;
 	buf_free(&s->replies.held);
+	buf_free(&s->next);
 	free(s->in);
 	free(s);
 	return status;

@@ -27,11 +27,79 @@ expect_answer(struct transaction *t)
 	t->c->due++;
 }
 
+static bool
+is_ahead(const struct client *c)
+{
+	return c->ahead_at < c->ahead.len;
+}
+
+/* The first of what has gone ahead, and its length. */
+static const char *
+first_ahead(const struct client *c, size_t *n)
+{
+	const char *p = c->ahead.data + c->ahead_at;
+
+	*n = strcspn(p, "\n");
+	return p;
+}
+
+/*
+ * What has gone ahead is not asked after all: its answers mean nothing. Where they have begun something there, only RSET may follow; a 354 waits for a message that will never
+ * come.
+ */
+static void
+drop_ahead(struct transaction *t, bool reset)
+{
+	struct outcome ignored, *o = t->o;
+	size_t n;
+	bool good = true;
+
+	t->o = &ignored;
+	while (good && is_ahead(t->c)) {
+		(void)first_ahead(t->c, &n);
+		t->c->ahead_at += n + 1;
+		good = transaction_hear(t, STAGE_MAIL, "what went ahead") == 0 && t->c->reply.code != 421 && t->c->reply.code / 100 != 3 &&
+		    (reset || t->c->reply.code / 100 != 2);
+	}
+	t->o = o;
+	t->c->ahead_at = t->c->ahead.len;
+	if (!good)
+		stream_give_up(&t->c->stream, "what was asked ahead of its turn did not come to pass");
+}
+
+/* The owner's next lines go along with what was just put. */
+static void
+put_ahead(struct transaction *t)
+{
+	struct client *c = t->c;
+	const char *p = c->next == NULL ? "" : buf_str(c->next);
+
+	if (!c->cap.pipelining || c->stream.error != STREAM_OK || is_ahead(c))
+		return;
+	buf_reset(&c->ahead);
+	c->ahead_at = 0;
+	for (size_t n; *p != '\0'; p += n + 1) {
+		n = strcspn(p, "\n");
+		transaction_put(t, p, n);
+	}
+	if (c->next != NULL)
+		buf_add(&c->ahead, c->next->data, c->next->len);
+	c->next = NULL;
+}
+
 void
 transaction_put(struct transaction *t, const char *line, size_t n)
 {
 	struct stream *s = &t->c->stream;
+	size_t first;
 
+	if (is_ahead(t->c)) {
+		if (strncmp(first_ahead(t->c, &first), line, n) == 0 && first == n) {
+			t->c->ahead_at += n + 1;
+			return;
+		}
+		drop_ahead(t, n == 4 && memcmp(line, "RSET", 4) == 0);
+	}
 	expect_answer(t);
 	if (s->error != STREAM_OK)
 		return;
@@ -47,54 +115,69 @@ transaction_wants_dsn(const struct envelope *e, const struct recipient *r)
 }
 
 void
-transaction_put_mail(struct transaction *t)
+transaction_add_mail(const struct transaction *t, struct buf *b)
 {
 	const struct capability *cap = &t->c->cap;
+
+	buf_printf(b, "MAIL FROM:<%s>", t->e->sender);
+	if (cap->size && t->size > 0)
+		buf_printf(b, " SIZE=%llu", (unsigned long long)t->size);
+	if (t->eight_bit && cap->eight_bit)
+		buf_puts(b, " BODY=8BITMIME");
+	if (t->e->utf8 && cap->utf8)
+		buf_puts(b, " SMTPUTF8");
+	if (t->e->requiretls)
+		buf_puts(b, " REQUIRETLS");
+	if (cap->dsn && t->e->ret != NULL)
+		buf_printf(b, " RET=%s", t->e->ret);
+	if (cap->dsn && t->e->envid != NULL) {
+		buf_puts(b, " ENVID=");
+		dsn_add_xtext(b, t->e->envid);
+	}
+}
+
+void
+transaction_put_mail(struct transaction *t)
+{
 	struct buf b = {0};
 
-	buf_printf(&b, "MAIL FROM:<%s>", t->e->sender);
-	if (cap->size && t->size > 0)
-		buf_printf(&b, " SIZE=%llu", (unsigned long long)t->size);
-	if (t->eight_bit && cap->eight_bit)
-		buf_puts(&b, " BODY=8BITMIME");
-	if (t->e->utf8 && cap->utf8)
-		buf_puts(&b, " SMTPUTF8");
-	if (t->e->requiretls)
-		buf_puts(&b, " REQUIRETLS");
-	if (cap->dsn && t->e->ret != NULL)
-		buf_printf(&b, " RET=%s", t->e->ret);
-	if (cap->dsn && t->e->envid != NULL) {
-		buf_puts(&b, " ENVID=");
-		dsn_add_xtext(&b, t->e->envid);
-	}
+	transaction_add_mail(t, &b);
 	transaction_put(t, b.data, b.len);
+	put_ahead(t);
 	buf_free(&b);
+}
+
+void
+transaction_add_rcpt(const struct transaction *t, const struct recipient *r, struct buf *b)
+{
+	const char *original = r->original != NULL ? r->original : r->path;
+	unsigned notify = r->notify != 0 ? r->notify : t->e->notify;
+
+	buf_printf(b, "RCPT TO:<%s>", r->path);
+	if (t->c->cap.dsn && transaction_wants_dsn(t->e, r)) {
+		if (notify != 0) {
+			buf_puts(b, " NOTIFY=");
+			dsn_add_notify(b, notify);
+		}
+		if (r->orcpt != NULL) {
+			if (!address_is_utf8(r->orcpt) || (t->e->utf8 && t->c->cap.utf8))	/* else it cannot be said there */
+				buf_printf(b, " ORCPT=%s", r->orcpt);
+		} else if (!address_is_utf8(original)) {
+			buf_puts(b, " ORCPT=rfc822;");
+			dsn_add_xtext(b, original);
+		} else if (t->e->utf8 && t->c->cap.utf8) {
+			buf_puts(b, " ORCPT=utf-8;");
+			dsn_add_unitext(b, original);
+		}
+	}
 }
 
 void
 transaction_put_rcpt(struct transaction *t, const struct recipient *r)
 {
-	const char *original = r->original != NULL ? r->original : r->path;
-	unsigned notify = r->notify != 0 ? r->notify : t->e->notify;
 	struct buf b = {0};
 
-	buf_printf(&b, "RCPT TO:<%s>", r->path);
-	if (t->c->cap.dsn && transaction_wants_dsn(t->e, r)) {
-		if (notify != 0) {
-			buf_puts(&b, " NOTIFY=");
-			dsn_add_notify(&b, notify);
-		}
-		if (r->orcpt != NULL) {
-			if (!address_is_utf8(r->orcpt) || (t->e->utf8 && t->c->cap.utf8))	/* else it cannot be said there */
-				buf_printf(&b, " ORCPT=%s", r->orcpt);
-		} else if (!address_is_utf8(original)) {
-			buf_puts(&b, " ORCPT=rfc822;");
-			dsn_add_xtext(&b, original);
-		} else if (t->e->utf8 && t->c->cap.utf8) {
-			buf_puts(&b, " ORCPT=utf-8;");
-			dsn_add_unitext(&b, original);
-		}
-	}
+	transaction_add_rcpt(t, r, &b);
 	transaction_put(t, b.data, b.len);
 	buf_free(&b);
 }
@@ -240,6 +323,7 @@ transaction_put_message(struct transaction *t, bool chunked)
 	if (!chunked)
 		(void)stream_puts(s, ".\r\n");
 	put_quit(t);
+	put_ahead(t);
 	if (!t->held)
 		(void)stream_flush(s);
 	t->cut = s->error != STREAM_OK;

@@ -42,6 +42,10 @@ bool transaction_wants_dsn(const struct envelope *e, const struct recipient *r);
 /* The first pending recipient from i on, e->count where there is none. */
 size_t transaction_next(const struct envelope *e, size_t i);
 
+/* The commands alone. */
+void transaction_add_mail(const struct transaction *t, struct buf *b);
+void transaction_add_rcpt(const struct transaction *t, const struct recipient *r, struct buf *b);
+
 /* Each puts a command into the flight; stream_flush() sends it. */
 void transaction_put(struct transaction *t, const char *line, size_t n);
 void transaction_put_mail(struct transaction *t);

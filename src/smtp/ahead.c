@@ -1,0 +1,115 @@
+/*
+ * What a caller will ask next. See ahead.h.
+ *
+ * Whatever is not plain ends it: an address outside ASCII, an alias that stands for several, a command that will be refused here. Should the transaction ask
+ * for something else after all, client and smarthost find together again (drop_ahead() in transaction.c).
+ */
+#include <string.h>
+#include "mail/address.h"
+#include "smtp/ahead.h"
+#include "smtp/transaction.h"
+
+#define RCPTS_MAX	100	/* RCPT that go ahead: that many each server takes (RFC 5321 section 4.5.3.1.8) */
+
+static void
+end_line(struct buf *lines)
+{
+	buf_putc(lines, '\n');
+}
+
+/* One RCPT. False: it is not plain. */
+static bool
+add_recipient(struct buf *lines, const struct transaction *t, const struct envelope_source *source, const char *argument)
+{
+	struct path_command p;
+	struct outcome o = {0};
+	const char *why;
+	size_t first;
+	bool plain = command_path(&p, VERB_RCPT, argument, &why) == 0 && !address_is_utf8(p.path) && envelope_add(t->e, source, p.path, &first, &o) == 0;
+
+	if (plain && first < t->e->count) {
+		struct recipient *r = &t->e->rcpt[first];
+
+		plain = first + 1 == t->e->count && r->state == RCPT_PENDING && !address_is_utf8(r->path);
+		if (plain) {
+			r->notify = p.notify;
+			r->orcpt = p.orcpt;
+			p.orcpt = NULL;
+			transaction_add_rcpt(t, r, lines);
+			end_line(lines);
+		}
+	}
+	command_free(&p);
+	return plain;
+}
+
+/* RCPT after RCPT, and DATA behind them. */
+static void
+add_recipients(struct buf *lines, const struct transaction *t, const struct envelope_source *source, const struct intake *in, size_t at)
+{
+	char line[COMMAND_LONG_MAX];
+	const char *argument;
+	size_t n = 0;
+
+	while (intake_look(in, &at, line, sizeof(line))) {
+		enum verb verb = command_verb(line, &argument);
+
+		if (((verb == VERB_DATA && *argument == '\0') || verb == VERB_BDAT) && n > 0 && !t->c->cap.chunking) {
+			buf_puts(lines, "DATA\n");
+			return;
+		}
+		if (verb != VERB_RCPT || n++ == RCPTS_MAX || !add_recipient(lines, t, source, argument))
+			return;
+	}
+}
+
+/* The transaction that MAIL begins. mail_too: with MAIL. */
+static void
+add_transaction(struct buf *lines, struct client *c, const struct intake *in, size_t at, const struct envelope_source *source, const struct path_command *mail, const char *envid,
+    bool mail_too)
+{
+	struct envelope_source src = *source;
+	struct envelope e = {0};
+	struct outcome o = {0};
+	struct transaction t = {.c = c, .e = &e, .o = &o, .size = mail->size, .eight_bit = mail->eight_bit};
+
+	src.sender = mail->null ? "<>" : mail->path;
+	if (address_is_utf8(mail->path) || mail->utf8 || envelope_begin(&e, &src, &o) == -1 || address_is_utf8(e.sender)) {
+		envelope_free(&e);
+		return;
+	}
+	e.ret = mail->ret;
+	e.envid = envid;
+	if (!transaction_lacks(&t) && (c->cap.size_max == 0 || t.size <= c->cap.size_max)) {
+		if (mail_too) {
+			transaction_add_mail(&t, lines);
+			end_line(lines);
+		}
+		add_recipients(lines, &t, &src, in, at);
+	}
+	e.envid = NULL;	/* not ours */
+	envelope_free(&e);
+}
+
+void
+ahead_lines(struct buf *lines, struct client *c, const struct intake *in, const struct envelope_source *source, const struct path_command *mail,
+    const char *envid)
+{
+	char line[COMMAND_LONG_MAX];
+	struct path_command p;
+	const char *argument, *why;
+	size_t at = 0;
+
+	buf_reset(lines);
+	if (!c->cap.pipelining)
+		return;
+	if (mail != NULL) {
+		add_transaction(lines, c, in, 0, source, mail, envid, false);
+		return;
+	}
+	if (!intake_look(in, &at, line, sizeof(line)) || command_verb(line, &argument) != VERB_MAIL)
+		return;
+	if (command_path(&p, VERB_MAIL, argument, &why) == 0)
+		add_transaction(lines, c, in, at, source, &p, p.envid, true);
+	command_free(&p);
+}
