@@ -1,6 +1,7 @@
 /*
  * Sends what is due in the queue. See runner.h.
  */
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <errno.h>
@@ -305,8 +306,11 @@ choose(struct runner *r, struct candidate *list, size_t *n, const struct candida
  * rest is done without him.
  */
 static _Noreturn void
-work(struct runner *r, const struct candidate *list, size_t n, size_t start)
+work(struct runner *r, const struct candidate *list, size_t n, size_t start, pid_t parent)
 {
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);	/* whoever ends the run ends all of it */
+	if (getppid() != parent)
+		_exit(0);
 	submission_leave(&r->submission);
 	submission_begin(&r->submission, r->setup->config, r->setup->trace);
 	*r->res = (struct runner_result){0};
@@ -337,33 +341,52 @@ worth(const struct runner *r, msec begun, size_t done, size_t left)
 static void
 hire(struct runner *r, const struct candidate *list, size_t n, size_t others)
 {
+	pid_t parent = getpid();
+
 	land_all(r);
 	r->since = time(NULL);
 	for (size_t k = 1; k <= others && r->crew < CONFIG_CONNECTIONS_MAX; k++) {
 		pid_t pid = fork();
 
 		if (pid == 0)
-			work(r, list, n, k * n / (others + 1));
+			work(r, list, n, k * n / (others + 1), parent);
 		if (pid == -1)
 			break;
 		r->worker[r->crew++] = pid;
 	}
 }
 
+/* True where one of them has ended; who did not end well has told it to the log. */
+static bool
+one_is_done(struct runner *r)
+{
+	for (size_t i = 0; i < r->crew; i++) {
+		int status = 0;
+		pid_t pid = waitpid(r->worker[i], &status, WNOHANG);
+
+		if (pid == 0 || (pid == -1 && errno == EINTR))
+			continue;
+		r->worker[i] = r->worker[--r->crew];
+		if (status != 0 && !is_stopped(r))
+			(void)outcome_set(&r->res->trouble, EX_IOERR, STAGE_QUEUE, CAUSE_QUEUE, "the log tells which", "cannot use messages of the queue %s", r->setup->config->queue);
+		return true;
+	}
+	return false;
+}
+
+/* Whoever ends the run ends it for all; each finishes what it is at. */
 static void
 wait_for_crew(struct runner *r)
 {
-	while (r->crew > 0) {
-		pid_t pid = r->worker[--r->crew];
-		int status = 0;
+	const struct timespec moment = {.tv_nsec = 10000000};
+	bool told = false;
 
-		if (is_stopped(r))
-			(void)kill(pid, SIGTERM);
-		while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-			if (is_stopped(r))
-				(void)kill(pid, SIGTERM);
-		if (status != 0)
-			(void)outcome_set(&r->res->trouble, EX_IOERR, STAGE_QUEUE, CAUSE_QUEUE, "the log tells which", "cannot use messages of the queue %s", r->setup->config->queue);
+	while (r->crew > 0) {
+		for (size_t i = 0; is_stopped(r) && !told && i < r->crew; i++)
+			(void)kill(r->worker[i], SIGTERM);
+		told = is_stopped(r);
+		if (!one_is_done(r))
+			(void)nanosleep(&moment, NULL);
 	}
 	r->since = 0;
 }

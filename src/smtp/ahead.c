@@ -37,6 +37,7 @@ add_recipient(struct buf *lines, const struct transaction *t, const struct envel
 			p.orcpt = NULL;
 			transaction_add_rcpt(t, r, lines);
 			end_line(lines);
+			r->state = RCPT_TAKEN;	/* most likely: naming it again asks for nothing */
 		}
 	}
 	command_free(&p);
