@@ -35,7 +35,10 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 OPTIMIZE = -Os -g -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections
 HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 HARDEN_LINK = -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections $(PACKED)
+# But for what handles each octet of a message.
+HOT = src/mail/message.o src/smtp/body.o src/net/stream.o src/queue/spool_format.o
 ifneq ($(SANITIZE),)
+HOT =
 OPTIMIZE = -O1 -g -fno-omit-frame-pointer
 HARDEN = -fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DSANITIZED
 HARDEN_LINK = -pie -fsanitize=$(SANITIZE)
@@ -91,6 +94,7 @@ $(BUILD)/flags: FORCE
 	    echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS) $(PKG_LIBS)' > $@
 FORCE:
 
+$(HOT:%=$(BUILD)/%): OPTIMIZE += -O2
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

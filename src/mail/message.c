@@ -294,6 +294,33 @@ take_end_line(struct message_reader *r)
 	r->dot = false;
 }
 
+/* Whole lines of the body, which most of a large message is: as take_text() and take_end_line() would take them. Returns what is left: at most the begin of a line, or one that may be the end. */
+static const char *
+take_body(struct message_reader *r, const char *p, const char *end)
+{
+	uint64_t longest = r->m->longest;
+	const char *lf;
+
+	while (p < end && !(*p == '.' && r->dot_ends) && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		size_t n = (size_t)(lf - p);
+
+		if (n + 2 > BLOCK - r->used) {
+			flush(r);
+			if (n + 2 > BLOCK || r->failed)
+				break;
+		}
+		memcpy(r->out + r->used, p, n);
+		r->used += n;
+		r->out[r->used++] = '\r';
+		r->out[r->used++] = '\n';
+		if (n > longest)
+			longest = n;
+		p = lf + 1;
+	}
+	r->m->longest = longest;
+	return p;
+}
+
 /* Text whose line ends are LF. */
 static void
 take_lines(struct message_reader *r, const char *p, size_t n)
@@ -301,6 +328,8 @@ take_lines(struct message_reader *r, const char *p, size_t n)
 	const char *end = p + n, *lf;
 
 	while (p < end && r->part != DONE && !r->failed) {
+		if (r->part == BODY && r->bol && (p = take_body(r, p, end)) == end)
+			return;
 		lf = memchr(p, '\n', (size_t)(end - p));
 		if (lf == NULL) {
 			take_text(r, p, (size_t)(end - p));

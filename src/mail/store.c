@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "mail/store.h"
 
-#define STORE_PIECE	(256 * 1024)	/* octets collected before they are written to the file */
+#define STORE_PIECE	(32 * 1024)	/* octets collected before they are written to the file; what comes in larger pieces is not copied */
 
 void
 store_init(struct store *s, const char *directory)

@@ -32,11 +32,17 @@ void openssl_know_ciphers(void);
 	F(ASN1_STRING_length) \
 	F(ASN1_TIME_diff) \
 	F(ASN1_TIME_to_tm) \
+	F(BIO_ctrl) \
+	F(BIO_f_buffer) \
 	F(BIO_free) \
+	F(BIO_int_ctrl) \
 	F(BIO_new) \
 	F(BIO_new_mem_buf) \
+	F(BIO_push) \
 	F(BIO_read) \
 	F(BIO_s_mem) \
+	F(BIO_test_flags) \
+	F(BIO_up_ref) \
 	F(CRYPTO_clear_free) \
 	F(CRYPTO_free) \
 	F(CRYPTO_memcmp) \
@@ -105,12 +111,15 @@ void openssl_know_ciphers(void);
 	F(SSL_get_ex_data) \
 	F(SSL_get_ex_data_X509_STORE_CTX_idx) \
 	F(SSL_get_peer_cert_chain) \
+	F(SSL_get_rbio) \
+	F(SSL_get_wbio) \
 	F(SSL_get_verify_result) \
 	F(SSL_get_version) \
 	F(SSL_has_pending) \
 	F(SSL_new) \
 	F(SSL_read) \
 	F(SSL_session_reused) \
+	F(SSL_set0_wbio) \
 	F(SSL_set_connect_state) \
 	F(SSL_set_ex_data) \
 	F(SSL_set_fd) \
@@ -167,11 +176,17 @@ extern struct openssl openssl;
 #define ASN1_STRING_length openssl.ASN1_STRING_length
 #define ASN1_TIME_diff openssl.ASN1_TIME_diff
 #define ASN1_TIME_to_tm openssl.ASN1_TIME_to_tm
+#define BIO_ctrl openssl.BIO_ctrl
+#define BIO_f_buffer openssl.BIO_f_buffer
 #define BIO_free openssl.BIO_free
+#define BIO_int_ctrl openssl.BIO_int_ctrl
 #define BIO_new openssl.BIO_new
 #define BIO_new_mem_buf openssl.BIO_new_mem_buf
+#define BIO_push openssl.BIO_push
 #define BIO_read openssl.BIO_read
 #define BIO_s_mem openssl.BIO_s_mem
+#define BIO_test_flags openssl.BIO_test_flags
+#define BIO_up_ref openssl.BIO_up_ref
 #define CRYPTO_clear_free openssl.CRYPTO_clear_free
 #define CRYPTO_free openssl.CRYPTO_free
 #define CRYPTO_memcmp openssl.CRYPTO_memcmp
@@ -240,12 +255,15 @@ extern struct openssl openssl;
 #define SSL_get_ex_data openssl.SSL_get_ex_data
 #define SSL_get_ex_data_X509_STORE_CTX_idx openssl.SSL_get_ex_data_X509_STORE_CTX_idx
 #define SSL_get_peer_cert_chain openssl.SSL_get_peer_cert_chain
+#define SSL_get_rbio openssl.SSL_get_rbio
+#define SSL_get_wbio openssl.SSL_get_wbio
 #define SSL_get_verify_result openssl.SSL_get_verify_result
 #define SSL_get_version openssl.SSL_get_version
 #define SSL_has_pending openssl.SSL_has_pending
 #define SSL_new openssl.SSL_new
 #define SSL_read openssl.SSL_read
 #define SSL_session_reused openssl.SSL_session_reused
+#define SSL_set0_wbio openssl.SSL_set0_wbio
 #define SSL_set_connect_state openssl.SSL_set_connect_state
 #define SSL_set_ex_data openssl.SSL_set_ex_data
 #define SSL_set_fd openssl.SSL_set_fd

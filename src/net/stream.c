@@ -222,6 +222,7 @@ send_all(struct stream *s, const char *p, size_t n)
 		r = step_write(s, p, n, &why);
 		if (r >= 0) {
 			s->said = true;
+			s->held = s->tls != NULL;
 			p += r;
 			n -= (size_t)r;
 			continue;
@@ -229,6 +230,25 @@ send_all(struct stream *s, const char *p, size_t n)
 		if (r == TLS_FAILED)
 			return write_failed(s, why);
 		if (await_write(s, r) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* What TLS has collected leaves. */
+static int
+let_go(struct stream *s)
+{
+	while (s->held) {
+		ptrdiff_t r;
+
+		if (expired(s) == -1)
+			return -1;
+		r = tls_flush(s->tls);
+		if (r == TLS_FAILED)
+			return write_failed(s, tls_error(s->tls));
+		s->held = r != 1;
+		if (s->held && await_write(s, r) == -1)
 			return -1;
 	}
 	return 0;
@@ -256,6 +276,20 @@ stream_start_tls(struct stream *s, struct tls *tls, struct outcome *o)
 	    "TLS handshake with %s", tls_name(tls));
 }
 
+/* What was collected here goes to the system, or into TLS. */
+static int
+send_out(struct stream *s)
+{
+	int r;
+
+	if (s->out.len == 0)
+		return 0;
+	r = send_all(s, s->out.data, s->out.len);
+	explicit_bzero(s->out.data, s->out.len);	/* a password may have been in it */
+	buf_reset(&s->out);
+	return r;
+}
+
 int
 stream_write(struct stream *s, const void *data, size_t n)
 {
@@ -274,7 +308,7 @@ stream_write(struct stream *s, const void *data, size_t n)
 			part = RECORD - s->out.len < n ? RECORD - s->out.len : n;
 			(void)buf_room(&s->out, RECORD - s->out.len);	/* never grows again: no copies of secrets */
 			buf_add(&s->out, p, part);
-			if (s->out.len == RECORD && stream_flush(s) == -1)
+			if (s->out.len == RECORD && send_out(s) == -1)
 				return -1;
 		}
 		p += part;
@@ -296,12 +330,8 @@ stream_flush(struct stream *s)
 
 	if (s->error != STREAM_OK)
 		return -1;
-	if (s->out.len == 0)
-		return 0;
-	r = send_all(s, s->out.data, s->out.len);
-	explicit_bzero(s->out.data, s->out.len);	/* a password may have been in it */
-	buf_reset(&s->out);
-	return r;
+	r = send_out(s);
+	return r == -1 ? -1 : let_go(s);
 }
 
 /* Takes n octets, of which the last is LF, off the input into line, which has room. Its length without the line end. */

@@ -30,6 +30,7 @@ struct stream {
 	size_t in_at;
 	size_t in_most;		/* octets there ever were in it */
 	struct buf out;		/* written, not yet sent */
+	bool held;		/* TLS has octets that have not left yet */
 	bool said;		/* something has been sent since something was read: the answer will hardly be there yet */
 	enum stream_error error;	/* sticky: once set every call fails; but whole lines that came before it can be read */
 	char why[160];		/* in words */

@@ -21,6 +21,7 @@
 #include "net/tls_words.h"
 
 #define HASH_SIZE	32	/* of SHA-256 */
+#define SEND_SIZE	(4 * (16384 + 64))	/* octets of several records that leave with one system call */
 
 enum pin { PIN_NONE, PIN_CERTIFICATE, PIN_KEY };
 
@@ -204,12 +205,26 @@ set_identity(struct tls *t)
 	    (t->also == NULL || X509_VERIFY_PARAM_add1_host(param, t->also, 0) == 1);
 }
 
+/* What is written collects until it is flushed, or fills a buffer. */
+static bool
+collect_writes(SSL *ssl)
+{
+	BIO *buffer = BIO_new(BIO_f_buffer()), *socket = SSL_get_rbio(ssl);
+
+	if (buffer == NULL || BIO_set_write_buffer_size(buffer, SEND_SIZE) != 1 || BIO_up_ref(socket) != 1) {
+		BIO_free(buffer);
+		return false;
+	}
+	SSL_set0_wbio(ssl, BIO_push(buffer, socket));
+	return true;
+}
+
 int
 tls_attach(struct tls *t, int fd, struct outcome *o)
 {
 	ERR_clear_error();
 	t->ssl = SSL_new(t->ctx);
-	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !set_identity(t))
+	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !collect_writes(t->ssl) || !set_identity(t))
 		return outcome_set(o, EX_OSERR, STAGE_TLS, CAUSE_SYSTEM, tls_error_words(0), "cannot prepare TLS with %s", t->name);
 	SSL_set_app_data(t->ssl, t);
 	SSL_set_connect_state(t->ssl);
@@ -415,6 +430,27 @@ tls_write(struct tls *t, const void *p, size_t n)
 	return r > 0 ? r : no_octets(t, r, errno);
 }
 
+ptrdiff_t
+tls_flush(struct tls *t)
+{
+	BIO *out;
+	int sys;
+
+	if (!ready(t))
+		return TLS_FAILED;
+	out = SSL_get_wbio(t->ssl);
+	ERR_clear_error();
+	errno = 0;
+	if (BIO_flush(out) == 1)
+		return 1;
+	sys = errno;
+	if (BIO_should_retry(out))
+		return TLS_WANT_WRITE;
+	(void)strlcpy(t->error, tls_error_words(sys), sizeof(t->error));
+	t->broken = true;
+	return TLS_FAILED;
+}
+
 bool
 tls_has_octets(const struct tls *t)
 {
@@ -536,8 +572,10 @@ tls_free(struct tls *t)
 	if (t == NULL)
 		return;
 	ERR_clear_error();
-	if (t->open && !t->broken)
+	if (t->open && !t->broken) {
 		(void)SSL_shutdown(t->ssl);
+		(void)BIO_flush(SSL_get_wbio(t->ssl));
+	}
 	if (t->kept != NULL && t->ssl != NULL && !t->heard)
 		tls_session_drop(&t->place);	/* it may be the session that keeps the smarthost from answering */
 	else if (t->heard && !t->refused && t->fresh != NULL && SSL_session_reused(t->ssl) == 0)

@@ -51,9 +51,12 @@ int tls_attach(struct tls *tls, int fd, struct outcome *o);
  */
 int tls_handshake(struct tls *tls, struct outcome *o);
 
-/* As read(2) and write(2): octets moved, TLS_EOF (close_notify or end of file), TLS_WANT_..., or TLS_FAILED (tls_error() says why). */
+/* As read(2) and write(2), but that what is written may wait for tls_flush(): octets moved, TLS_EOF (close_notify or end of file), TLS_WANT_..., or TLS_FAILED (tls_error() says why). */
 ptrdiff_t tls_read(struct tls *tls, void *p, size_t n);
 ptrdiff_t tls_write(struct tls *tls, const void *p, size_t n);
+
+/* Sends what tls_write() has taken and collected. 1: all of it is gone; TLS_WANT_WRITE, or TLS_FAILED. */
+ptrdiff_t tls_flush(struct tls *tls);
 
 /* True where octets have come that tls_read() has not given yet: they are not waited for at the socket. */
 bool tls_has_octets(const struct tls *tls);

@@ -4,22 +4,26 @@
 #include <string.h>
 #include "smtp/body.h"
 
-/* Writes a block with dots stuffed; *at_start: whether the block begins at the start of a line, and then whether the next one does. */
+/*
+ * Writes a block with dots stuffed; *at_start: whether the block begins at the start of a line, and then whether the next one does. Dots are looked for, not line ends: in
+ * most large messages there is none. Each piece that is written ends in the dot that begins the next one.
+ */
 static int
 write_stuffed(struct stream *s, const char *p, size_t n, bool *at_start)
 {
-	const char *end = p + n, *from = p, *dot;
+	const char *end = p + n, *from = p, *dot = p;
 
 	if (n == 0)
 		return 0;
-	if (*at_start && *p == '.' && stream_write(s, ".", 1) == -1)
-		return -1;
-	while ((dot = memmem(p, (size_t)(end - p), "\n.", 2)) != NULL) {
+	while ((dot = memchr(dot, '.', (size_t)(end - dot))) != NULL) {
+		bool begins = dot == p ? *at_start : dot[-1] == '\n';
+
 		dot++;
-		if (stream_write(s, from, (size_t)(dot - from)) == -1 || stream_write(s, ".", 1) == -1)
-			return -1;
-		from = dot;
-		p = dot;
+		if (begins) {
+			if (stream_write(s, from, (size_t)(dot - from)) == -1)
+				return -1;
+			from = dot - 1;
+		}
 	}
 	*at_start = end[-1] == '\n';
 	return stream_write(s, from, (size_t)(end - from));
