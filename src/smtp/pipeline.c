@@ -13,6 +13,8 @@
 #include "smtp/pipeline.h"
 #include "smtp/transaction.h"
 
+#define MOST_FIRST	16		/* messages in flight at first */
+#define FAST_MS		1000		/* milliseconds from a message to its answer */
 #define OCTETS_MAX	(1024 * 1024)	/* in flight */
 #define RCPTS_MAX	1000		/* recipients in flight: what is answered to them must have room while we still write (INPUT_MAX in stream.c) */
 #define RCPT_MAX	100		/* recipients of one message: that many each server takes (RFC 5321 section 4.5.3.1.8) */
@@ -27,6 +29,7 @@ void
 pipeline_begin(struct pipeline *p, struct client *c)
 {
 	*p = (struct pipeline){.c = c, .chunked = pipeline_is_chunked(c)};
+	p->most = MOST_FIRST;
 	p->ring = mem_grow(NULL, PIPELINE_MAX, sizeof(*p->ring));
 }
 
@@ -55,7 +58,7 @@ pipeline_is_full(const struct pipeline *p)
 {
 	if (p->chunked && !p->proven && p->count > 0)
 		return true;
-	return p->chunked ? p->count == PIPELINE_MAX || p->octets >= OCTETS_MAX || p->recipients >= RCPTS_MAX : p->count > 1;
+	return p->chunked ? p->count >= p->most || p->octets >= OCTETS_MAX || p->recipients >= RCPTS_MAX : p->count > 1;
 }
 
 /* An address that this smarthost cannot take, or was not asked to: transaction_prepare() tells it so. */
@@ -89,6 +92,14 @@ break_off(struct pipeline *p)
 	p->c->can_quit = false;
 }
 
+/* More are in flight only while answers come fast: of a run that is killed those are sent again whose answers it has not read. */
+static void
+grow(struct pipeline *p, msec took)
+{
+	p->most = took < FAST_MS ? p->most + 3 : p->most / 2;
+	p->most = p->most > PIPELINE_MAX ? PIPELINE_MAX : p->most < MOST_FIRST ? MOST_FIRST : p->most;
+}
+
 static void
 settle(struct pipeline *p, struct pipelined *x, int status)
 {
@@ -97,6 +108,7 @@ settle(struct pipeline *p, struct pipelined *x, int status)
 	x->again = x->again || (status == -1 && x->cut && x->o.code == 0);
 	if (p->c->reply.code != 0)
 		reply_words(&p->c->reply, x->reply, sizeof(x->reply));
+	grow(p, clock_now() - x->begun);
 	p->late = p->late || (status == -1 && x->o.cause == CAUSE_TIMEOUT);
 	p->worked = p->worked || status == 0;
 	p->standing = status == -1 || envelope_count(x->e, RCPT_DONE) == 0;
@@ -133,8 +145,10 @@ read_reset(struct pipeline *p, struct transaction *t)
 	p->proven = p->c->reply.code / 100 == 2;
 	if (p->proven || (p->c->reply.code != 421 && !p->standing))
 		return 0;
-	(void)outcome_set(t->o, EX_TEMPFAIL, STAGE_MAIL, CAUSE_REPLY, p->chunked ? "it may have taken the message or not" : "nothing was sent",
-	    "%s refused to begin anew: %d", p->c->host->host, p->c->reply.code);
+	(void)reply_fail(&p->c->reply, STAGE_MAIL, t->o, "%s refused to begin anew", p->c->host->host);
+	t->o->status = EX_TEMPFAIL;	/* that is no message's fault */
+	if (p->chunked && t->o->code != 421)
+		(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
 	break_off(p);
 	return -1;
 }
@@ -189,7 +203,8 @@ put_message(struct pipeline *p, struct pipelined *x)
 
 	x->written = true;
 	if (transaction_put_message(&t, p->chunked) == -1) {	/* it could not be read back; those ahead of it are heard of */
-		p->c->reply.code = 0;
+		if (p->chunked)
+			p->c->reply.code = 0;	/* it is another one's */
 		settle(p, x, -1);
 		p->broken = true;
 	}

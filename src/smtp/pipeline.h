@@ -52,6 +52,7 @@ struct pipeline {
 	bool worked;			/* a message was taken */
 	struct pipelined *ring;		/* PIPELINE_MAX */
 	size_t first, count;
+	size_t most;			/* that may be in flight now */
 	bool standing;			/* the last one of which is known what came of it may have left its transaction standing */
 	uint64_t octets;		/* in flight */
 	size_t recipients;		/* the same */

@@ -6,6 +6,7 @@
  * reads the next one learns what the smarthost said before it hung up, or else that the connection is gone, at the stage that it had reached.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include "dsn.h"
@@ -14,6 +15,7 @@
 #include "smtp/judge.h"
 #include "smtp/transaction.h"
 
+#define QUIT_MAX	2000	/* milliseconds that are spent on an answer to QUIT that has begun to come */
 #define DRAIN_MAX	10000	/* milliseconds that are spent on answers which mean nothing any more */
 
 static const char stray_words[] = "it said something that nobody had asked for";
@@ -331,25 +333,33 @@ transaction_put_message(struct transaction *t, bool chunked)
 	return 0;
 }
 
-/* True where there is more than was asked for: one reply of 2xx, or 421, may be that to QUIT. */
+/*
+ * True where there is more than was asked for: one reply may be that to QUIT. One that refuses may be the verdict itself, and what was taken for it a reply that nobody asked for: then
+ * another one follows.
+ */
 static bool
-has_strayed(struct client *c)
+has_strayed(struct transaction *t)
 {
-	struct stream *s = &c->stream;
-	size_t n = stream_is_quiet(s) ? 0 : stream_pending(s), replies = 0;
-	const char *p = n > 0 ? s->in.data + s->in_at : NULL, *lf;
+	struct stream *s = &t->c->stream;
+	struct outcome *o = t->o, ignored;
+	struct reply *kept;
+	msec deadline = s->deadline, soon = clock_now() + QUIT_MAX;
+	bool strayed;
 
-	if (!c->parted)
-		return n > 0;
-	for (; n > 0; n -= (size_t)(lf + 1 - p), p = lf + 1) {
-		if (n > 3 && *p != '2' && strncmp(p, "421", 3) != 0)
-			return true;
-		replies += n < 4 || p[3] != '-';
-		lf = memchr(p, '\n', n);
-		if (lf == NULL)
-			break;
-	}
-	return replies > 1;
+	if (stream_is_quiet(s) || stream_pending(s) == 0)
+		return false;
+	if (!t->c->parted)
+		return true;
+	kept = mem_grow(NULL, 1, sizeof(*kept));
+	*kept = t->c->reply;
+	t->o = &ignored;
+	s->deadline = deadline < soon ? deadline : soon;
+	strayed = transaction_hear(t, STAGE_DOT, "QUIT") == 0 && (t->c->reply.code / 100 == 2 || t->c->reply.code == 421 ? stream_pending(s) > 0 : transaction_hear(t, STAGE_DOT, "QUIT") == 0);
+	s->deadline = deadline;
+	t->o = o;
+	t->c->reply = *kept;
+	free(kept);
+	return strayed;
 }
 
 int
@@ -361,7 +371,7 @@ transaction_read_verdict(struct transaction *t)
 		return stream_fail(&t->c->stream, STAGE_DATA, "sending the message", t->o);
 	if (r == -1)
 		return -1;
-	if (t->in_flight && t->c->due == 0 && t->c->reply.code / 100 == 2 && has_strayed(t->c)) {
+	if (t->in_flight && t->c->due == 0 && t->c->reply.code / 100 == 2 && has_strayed(t)) {
 		stream_give_up(&t->c->stream, stray_words);
 		t->c->can_quit = false;
 		return outcome_set(t->o, EX_TEMPFAIL, STAGE_DOT, CAUSE_LOST, "it answered more than it was asked; it may have taken the message or not",

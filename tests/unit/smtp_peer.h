@@ -47,9 +47,15 @@ struct peer {
 	struct rule rule[RULES_MAX];	/* until on is NULL */
 	const char *auth[8];		/* answers to AUTH and to the lines behind a 334, in this order */
 	size_t max_rcpt;		/* most that are taken in a transaction; 0: any */
+	bool strict;			/* a second MAIL is refused until RSET or the end of a message that somebody gets; rules for "END <sender" go before those for the end */
+	bool deaf;			/* a message by BDAT that nobody gets is not read, but taken for commands */
+	size_t cut_in;			/* octets that it reads in a connection, and then hangs up; 0: any */
+	unsigned cut_out;		/* answers that it gives in a connection, and then hangs up; 0: any */
 	struct buf commands;		/* lines that came, each with '\n' */
 	struct buf data;		/* the last message, as it came: with its lone dot behind DATA */
 	struct buf delivered;		/* who got a message, each with '\n' */
+	struct buf pairs;		/* "sender recipient\n" for each of them */
+	struct buf flow;		/* 'C' for each line that came, 'S' for each answer, in their order */
 	unsigned messages;		/* that were answered 2xx and had a recipient */
 	unsigned connections;
 	unsigned ahead;			/* lines that came before the one before them was answered */
@@ -65,6 +71,9 @@ struct peer {
 	bool mail;
 	bool over;
 	size_t taken;
+	size_t heard;
+	unsigned answers;
+	char from[200];
 	struct buf to;
 };
 
@@ -82,6 +91,8 @@ peer_octet(struct peer *p, char *c)
 {
 	ssize_t n;
 
+	if (p->cut_in > 0 && p->heard++ == p->cut_in)
+		return false;
 	if (p->at == p->len) {
 		n = recv(p->fd, p->in, sizeof(p->in), 0);
 		if (n <= 0)
@@ -107,12 +118,16 @@ peer_line(struct peer *p, struct buf *line)
 	return true;
 }
 
-static inline void
+/* False: it has said all that it ever says. */
+static inline bool
 peer_say(struct peer *p, const char *text)
 {
 	struct buf b = {0};
 	size_t done = 0;
 
+	if (p->cut_out > 0 && p->answers++ >= p->cut_out)
+		return false;
+	buf_putc(&p->flow, 'S');
 	buf_printf(&b, "%s\r\n", text);
 	while (done < b.len) {
 		ssize_t n = send(p->fd, b.data + done, b.len - done, MSG_NOSIGNAL);
@@ -122,6 +137,7 @@ peer_say(struct peer *p, const char *text)
 		done += (size_t)n;
 	}
 	buf_free(&b);
+	return true;
 }
 
 static inline const struct rule *
@@ -143,10 +159,10 @@ peer_answer(struct peer *p, const char *line, const char *usual)
 	const struct rule *r = peer_rule(p, line);
 	const char *text = r != NULL ? r->say : usual;
 
-	if (text != NULL)
-		peer_say(p, text);
+	bool said = text != NULL && peer_say(p, text);
+
 	p->over = r != NULL && r->then == HANG_UP;
-	return text != NULL ? *text : '\0';
+	return said ? *text : '\0';
 }
 
 static inline void
@@ -157,16 +173,38 @@ peer_reset(struct peer *p)
 	buf_reset(&p->to);
 }
 
+static inline bool
+peer_has(const struct peer *p, const char *line)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < RULES_MAX && p->rule[i].on != NULL; i++)
+		has = has || strncmp(line, p->rule[i].on, strlen(p->rule[i].on)) == 0;
+	return has;
+}
+
+/* Who has got it from whom. */
+static inline void
+peer_note_pairs(struct peer *p)
+{
+	for (const char *at = buf_str(&p->to); *at != '\0'; at += strcspn(at, "\n") + 1)
+		buf_printf(&p->pairs, "%s %.*s\n", p->from, (int)strcspn(at, "\n"), at);
+}
+
 static inline void
 peer_verdict(struct peer *p, const char *on)
 {
 	bool anybody = p->mail && p->taken > 0;
+	char end[sizeof(p->from) + 16];
 
-	if (peer_answer(p, on, anybody ? "250 2.0.0 queued" : "554 5.5.1 no valid recipients") == '2' && anybody) {
+	(void)snprintf(end, sizeof(end), "END <%s", p->from);
+	if (peer_answer(p, peer_has(p, end) ? end : on, anybody ? "250 2.0.0 queued" : "554 5.5.1 no valid recipients") == '2' && anybody) {
 		p->messages++;
 		buf_add(&p->delivered, buf_str(&p->to), p->to.len);
+		peer_note_pairs(p);
 	}
-	peer_reset(p);
+	if (anybody || !p->strict)
+		peer_reset(p);
 }
 
 /* True: a rule for BODY has ended it. */
@@ -176,7 +214,7 @@ peer_body_cut(struct peer *p)
 	const struct rule *r = p->data.len < 1000 ? NULL : peer_rule(p, "BODY");
 
 	if (r != NULL && r->say != NULL)
-		peer_say(p, r->say);
+		(void)peer_say(p, r->say);
 	p->over = r != NULL;
 	return p->over;
 }
@@ -203,6 +241,10 @@ peer_bdat(struct peer *p, const char *line)
 	char c;
 
 	buf_reset(&p->data);
+	if (p->deaf && p->taken == 0) {
+		peer_verdict(p, "BDAT");
+		return;
+	}
 	for (unsigned long n = strtoul(line + 5, NULL, 10); n > 0; n--) {
 		if (!peer_octet(p, &c)) {
 			p->over = true;
@@ -223,7 +265,7 @@ peer_auth(struct peer *p)
 
 	for (;;) {
 		text = p->said < 8 && p->auth[p->said] != NULL ? p->auth[p->said++] : "500 5.5.1 the test has no more answers";
-		peer_say(p, text);
+		(void)peer_say(p, text);
 		buf_reset(&line);
 		if (strncmp(text, "334", 3) != 0 || !peer_line(p, &line))
 			break;
@@ -239,11 +281,25 @@ peer_rcpt(struct peer *p, const char *line)
 	const char *end = strchr(line, '>');
 
 	if (p->max_rcpt > 0 && p->taken >= p->max_rcpt)
-		peer_say(p, "452 4.5.3 too many recipients");
+		(void)peer_say(p, "452 4.5.3 too many recipients");
 	else if (peer_answer(p, line, p->mail ? "250 2.1.5 ok" : "503 5.5.1 MAIL first") == '2' && p->mail) {
 		p->taken++;
 		buf_printf(&p->to, "%.*s\n", end == NULL ? 0 : (int)(end - line - 9), line + 9);
 	}
+}
+
+static inline void
+peer_mail(struct peer *p, const char *line)
+{
+	const char *end = strchr(line, '>');
+
+	if (p->strict && p->mail) {
+		(void)peer_say(p, "503 5.5.1 nested MAIL");
+		return;
+	}
+	p->mail = peer_answer(p, line, "250 2.1.0 ok") == '2';
+	if (p->mail)
+		(void)snprintf(p->from, sizeof(p->from), "%.*s", end == NULL ? 0 : (int)(end - line - 11), line + 11);
 }
 
 static inline void
@@ -252,7 +308,12 @@ peer_command(struct peer *p, const char *line)
 	if (strncmp(line, "EHLO ", 5) == 0)
 		(void)peer_answer(p, line, p->ehlo != NULL ? p->ehlo : "250 hello");
 	else if (strncmp(line, "MAIL ", 5) == 0)
-		p->mail = peer_answer(p, line, "250 2.1.0 ok") == '2';
+		peer_mail(p, line);
+	else if (p->strict && strcmp(line, "RSET") == 0) {
+		if (peer_answer(p, line, "250 2.0.0 ok") == '2')
+			peer_reset(p);
+	} else if (p->deaf && strchr("MRBDQE", *line) == NULL)
+		(void)peer_say(p, "500 5.5.2 what");
 	else if (strncmp(line, "RCPT ", 5) == 0)
 		peer_rcpt(p, line);
 	else if (strncmp(line, "BDAT ", 5) == 0)
@@ -272,11 +333,13 @@ peer_session(struct peer *p)
 	struct buf line = {0};
 	char c;
 
-	p->at = p->len = 0;
+	p->at = p->len = p->heard = 0;
+	p->answers = 0;
 	p->over = false;
 	peer_reset(p);
 	(void)peer_answer(p, "BANNER", "220 smtp.example.com ready");
-	while (!p->over && peer_line(p, &line)) {
+	while (!p->over && (p->cut_out == 0 || p->answers < p->cut_out) && peer_line(p, &line)) {
+		buf_putc(&p->flow, 'C');
 		line.len -= line.len >= 2 && line.data[line.len - 2] == '\r' ? 2 : 1;
 		buf_end(&line);
 		buf_printf(&p->commands, "%s\n", line.data);
@@ -333,6 +396,8 @@ peer_free(struct peer *p)
 	buf_free(&p->commands);
 	buf_free(&p->data);
 	buf_free(&p->delivered);
+	buf_free(&p->pairs);
+	buf_free(&p->flow);
 	buf_free(&p->to);
 }
 
