@@ -3,6 +3,7 @@
 #   make                 the program, build/sendmail (installs nothing)
 #   make demo            installs what is missing, builds, sends a message through a throw-away smarthost on loopback
 #   make check           installs what is missing, builds, runs all tests
+#   make bench           builds, fetches other programs into a directory, and times all of them (tests/bench/README)
 #   make man             the page smtp-reply-codes(7) anew, from the program's own table
 #   make install         PREFIX, DESTDIR, SYSCONFDIR, SENDMAIL_LINK as below
 #   make SANITIZE=address,undefined [check-e2e …]
@@ -71,7 +72,7 @@ SMARTHOST_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/smarthost/*.c)
 SMARTHOST = $(BUILD)/tests/smarthost/smarthost
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all smarthost units man fuzzers demo check check-unit check-e2e check-interop check-static check-fuzz install uninstall clean \
+.PHONY: bench all smarthost units man fuzzers demo check check-unit check-e2e check-interop check-static check-fuzz install uninstall clean \
     needed-to-build install-to-build install-to-check
 .DEFAULT_GOAL = all
 
@@ -161,6 +162,18 @@ install-to-build:
 
 install-to-check:
 	$(call install_packages,$(CHECK_PACKAGES))
+
+# --- Benchmark: this program and its peers side by side; installs nothing (tests/bench/README) ------------------------------------
+
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+BENCH_OPTIONS =
+
+$(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE $(WARNINGS) -O2 -g -pthread $(CFLAGS) -o $@ $< $(LDFLAGS) $(shell $(PKG_CONFIG) --libs libssl libcrypto)
+
+bench: all $(BENCH)
+	perl tests/bench/bench.pl $(BENCH_OPTIONS) $(BUILD)
 
 # --- Installation --------------------------------------------------------------------------------------------------------------
 
