@@ -261,7 +261,7 @@ settle(struct race *r)
 
 		if (r->fd[i].fd == -1 || r->fd[i].revents == 0)
 			continue;
-		if (getsockopt(r->fd[i].fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		if (r->fd[i].revents != POLLOUT && getsockopt(r->fd[i].fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 			error = errno;
 		if (error == 0)
 			attempt_won(r, i);
