@@ -120,7 +120,7 @@ $(BUILD)/reply-codes: $(BUILD)/man/smtp-reply-codes.o $(filter $(BUILD)/src/expl
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # libFuzzer comes with clang; the rooms are compiled anew for it, instrumented.
-FUZZ_CFLAGS = -std=c17 $(DEFINES) -Isrc $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -pthread
+FUZZ_CFLAGS = -std=c17 $(DEFINES) -DSANITIZED -Isrc $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -pthread
 FUZZ_ROOMS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out src/main.c,$(SOURCES)) tests/unit/support.c)
 fuzzers: $(FUZZERS)
 $(BUILD)/fuzz/%.o: %.c
