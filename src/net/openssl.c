@@ -1,7 +1,8 @@
 /*
  * OpenSSL, loaded when it is first needed. See openssl.h.
  *
- * Never unloaded, and not tidied up at the end of the program: that costs, and nothing is left to be done then.
+ * Never unloaded, and not tidied up at the end of the program: that costs, and nothing is left to be done then. Nor are the words of errors and the names of ciphers, a thousand of
+ * each, told to it before somebody asks.
  */
 #define OPENSSL_NAMES_ONLY
 #include <dlfcn.h>
@@ -59,21 +60,38 @@ load(void)
 			note_trouble(dlerror());
 			return;
 		}
-	if (openssl.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_ADD_ALL_CIPHERS, NULL) != 1 || openssl.OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) != 1)
+	if (openssl.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL) != 1 ||
+	    openssl.OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) != 1)
 		note_trouble("it cannot be initialised");
+}
+
+/* Those of the parts that are used. The functions are marked as deprecated, since all words are usually loaded at once. */
+static void
+load_words(void)
+{
+	static const char *const parts[] = {"SSL", "X509", "X509V3", "PEM", "ASN1", "EVP", "RSA", "EC", "BIO", "CRYPTO", "OBJ", "BN", "RAND", "DSO", "CONF", "PKCS12", "ERR"};
+	char name[40];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		int (*load_part)(void);
+		void *found;
+
+		(void)snprintf(name, sizeof(name), "ERR_load_%s_strings", parts[i]);
+		found = dlsym(library, name);
+		memcpy(&load_part, &found, sizeof(load_part));
+		if (load_part != NULL)
+			(void)load_part();
+	}
 }
 
 const char *
 openssl_reason(unsigned long code)
 {
 	const char *words = openssl.ERR_reason_error_string(code);
-	void *found = words == NULL ? dlsym(library, "ERR_load_SSL_strings") : NULL;	/* marked as deprecated, as they are usually loaded at once */
-	int (*load_words)(void);
 
-	if (found == NULL)
+	if (words != NULL)
 		return words;
-	memcpy(&load_words, &found, sizeof(load_words));
-	(void)load_words();
+	load_words();
 	return openssl.ERR_reason_error_string(code);
 }
 

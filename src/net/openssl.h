@@ -21,7 +21,7 @@
 /* Loads the library, once. -1: o (76, CAUSE_NO_OPENSSL, as where there is no trust store): it is not installed here, or is too old. */
 int openssl_load(struct outcome *o);
 
-/* What an error code means, as ERR_reason_error_string(), whose words for TLS are loaded only then. NULL: it has none. */
+/* What an error code means, as ERR_reason_error_string(), whose words are loaded only then. NULL: it has none. */
 const char *openssl_reason(unsigned long code);
 
 /* Makes known by name what private keys in PEM files are encrypted with, before one is read: AES and triple DES. It knows no cipher by name else, as telling it all takes its time. */
