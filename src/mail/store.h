@@ -16,7 +16,7 @@
 #include "outcome.h"
 
 #define STORE_MEMORY	(1024 * 1024)		/* then a file is used */
-#define STORE_BLOCK	(256 * 1024)		/* most that is read back at a time */
+#define STORE_BLOCK	(64 * 1024)		/* most that is read back at a time */
 #define STORE_HARD	(32 * 1024 * 1024)	/* most that is kept in memory where no file can be made */
 
 struct store {
