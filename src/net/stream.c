@@ -427,6 +427,8 @@ stream_close(struct stream *s)
 {
 	if (s->in.data != NULL)
 		explicit_bzero(s->in.data, s->in_most);	/* a token may have been in it */
+	if (s->tls != NULL && (s->error != STREAM_OK || s->held))	/* what was said not to have left must not leave now */
+		tls_give_up(s->tls);
 	tls_free(s->tls);
 	s->tls = NULL;
 	if (s->fd >= 0)

@@ -567,6 +567,12 @@ tls_binding(struct tls *t, enum tls_binding kind, struct buf *out)
 }
 
 void
+tls_give_up(struct tls *t)
+{
+	t->broken = true;
+}
+
+void
 tls_free(struct tls *t)
 {
 	if (t == NULL)

@@ -108,7 +108,10 @@ const char *tls_binding_name(enum tls_binding kind);
  */
 bool tls_binding(struct tls *tls, enum tls_binding kind, struct buf *out);
 
-/* Sends close_notify if that can be done at once, and frees everything. NULL is allowed. */
+/* What tls_write() has taken and has not left yet never will, nor anything else; for tls_free(). */
+void tls_give_up(struct tls *tls);
+
+/* Sends close_notify if that can be done at once, with what is left of what was written, and frees everything. NULL is allowed. */
 void tls_free(struct tls *tls);
 
 #endif
