@@ -91,11 +91,11 @@ needed-to-build:
 # Objects are made anew when compiler or flags change, not only when a source does.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS) $(PKG_LIBS)' | cmp -s - $@ || \
-	    echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS) $(PKG_LIBS)' > $@
+	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS) $(PKG_LIBS) $(PROGRAM_LIBS)' | cmp -s - $@ || \
+	    echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(ALL_LDFLAGS) $(PKG_LIBS) $(PROGRAM_LIBS)' > $@
 FORCE:
 
-$(HOT:%=$(BUILD)/%): OPTIMIZE += -O2
+$(HOT:%=$(BUILD)/%): private OPTIMIZE += -O2
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

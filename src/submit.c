@@ -132,7 +132,7 @@ submission_open(struct submission *s, msec deadline)
 	struct outcome o;
 
 	if (!s->open && s->config->smarthosts > 0)
-		s->open = client_open(s->client, &s->config->smarthost[0], s->config->smarthosts == 1, s->config->hostname, deadline, s->trace, &o) == 0;
+		s->open = client_open(s->client, &s->config->smarthost[s->at], s->config->smarthosts == 1, s->config->hostname, deadline, s->trace, &o) == 0;
 	return s->open;
 }
 
@@ -150,8 +150,8 @@ submission_leave(struct submission *s)
 	if (s->open)
 		(void)close(s->client->stream.fd);
 	free(s->client);	/* what TLS holds goes with the process */
-	free(s->down);
-	*s = (struct submission){0};
+	s->client = mem_alloc(sizeof(*s->client));
+	s->open = s->dirty = s->piped = false;
 }
 
 bool

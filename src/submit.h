@@ -75,13 +75,13 @@ void submission_begin(struct submission *s, const struct config *c, struct trace
 int submission_send(struct submission *s, struct result *r, struct envelope *e, struct message *m, msec deadline);
 void submission_end(struct submission *s);
 
-/* Connects to the first smarthost, if there is none that it is connected to. False: it cannot be; nothing is remembered of it. */
+/* Connects to the smarthost that it was connected to last, unless it is now. False: it cannot be; nothing is remembered of that. */
 bool submission_open(struct submission *s, msec deadline);
 
 /* True where it is connected, and each message would take a round trip of its own. */
 bool submission_is_serial(const struct submission *s);
 
-/* For a child process: lets go of the connection, which is the parent's, without a word. */
+/* For a child process: lets go of the connection, which is the parent's, without a word; what is known of the smarthosts stays. */
 void submission_leave(struct submission *s);
 
 /*

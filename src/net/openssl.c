@@ -30,7 +30,7 @@
 
 struct openssl openssl;
 
-static const char *const names[] = {
+static const char *const functions[] = {
 #define NAME(name) #name,
 	OPENSSL_FUNCTIONS(NAME)
 #undef NAME
@@ -55,8 +55,8 @@ load(void)
 		note_trouble(dlerror());
 		return;
 	}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if ((member[i] = dlsym(library, names[i])) == NULL) {	/* libcrypto comes with libssl */
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if ((member[i] = dlsym(library, functions[i])) == NULL) {	/* libcrypto comes with libssl */
 			note_trouble(dlerror());
 			return;
 		}
@@ -98,10 +98,19 @@ openssl_reason(unsigned long code)
 void
 openssl_know_ciphers(void)
 {
-	(void)openssl.EVP_add_cipher(openssl.EVP_aes_128_cbc());
-	(void)openssl.EVP_add_cipher(openssl.EVP_aes_192_cbc());
-	(void)openssl.EVP_add_cipher(openssl.EVP_aes_256_cbc());
-	(void)openssl.EVP_add_cipher(openssl.EVP_des_ede3_cbc());
+	static const char *const names[] = {
+		"EVP_aes_128_cbc", "EVP_aes_192_cbc", "EVP_aes_256_cbc", "EVP_des_ede3_cbc", "EVP_des_cbc", "EVP_camellia_128_cbc", "EVP_camellia_192_cbc", "EVP_camellia_256_cbc",
+		"EVP_aria_128_cbc", "EVP_aria_192_cbc", "EVP_aria_256_cbc", "EVP_seed_cbc", "EVP_idea_cbc", "EVP_bf_cbc", "EVP_cast5_cbc",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const EVP_CIPHER *(*cipher)(void);
+		void *found = dlsym(library, names[i]);	/* not all are in each library */
+
+		memcpy(&cipher, &found, sizeof(cipher));
+		if (cipher != NULL)
+			(void)openssl.EVP_add_cipher(cipher());
+	}
 }
 
 int

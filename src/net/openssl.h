@@ -24,7 +24,7 @@ int openssl_load(struct outcome *o);
 /* What an error code means, as ERR_reason_error_string(), whose words are loaded only then. NULL: it has none. */
 const char *openssl_reason(unsigned long code);
 
-/* Makes known by name what private keys in PEM files are encrypted with, before one is read: AES and triple DES. It knows no cipher by name else, as telling it all takes its time. */
+/* Makes known by name what private keys in PEM files of the older form are encrypted with, before one is read: it knows no cipher by name else, as telling it all takes its time. */
 void openssl_know_ciphers(void);
 
 #define OPENSSL_FUNCTIONS(F) \
@@ -59,10 +59,6 @@ void openssl_know_ciphers(void);
 	F(EVP_PKEY_get_bits) \
 	F(EVP_PKEY_is_a) \
 	F(EVP_add_cipher) \
-	F(EVP_aes_128_cbc) \
-	F(EVP_aes_192_cbc) \
-	F(EVP_aes_256_cbc) \
-	F(EVP_des_ede3_cbc) \
 	F(EVP_get_digestbyname) \
 	F(EVP_md5) \
 	F(EVP_sha1) \
@@ -203,10 +199,6 @@ extern struct openssl openssl;
 #define EVP_PKEY_get_bits openssl.EVP_PKEY_get_bits
 #define EVP_PKEY_is_a openssl.EVP_PKEY_is_a
 #define EVP_add_cipher openssl.EVP_add_cipher
-#define EVP_aes_128_cbc openssl.EVP_aes_128_cbc
-#define EVP_aes_192_cbc openssl.EVP_aes_192_cbc
-#define EVP_aes_256_cbc openssl.EVP_aes_256_cbc
-#define EVP_des_ede3_cbc openssl.EVP_des_ede3_cbc
 #define EVP_get_digestbyname openssl.EVP_get_digestbyname
 #define EVP_md5 openssl.EVP_md5
 #define EVP_sha1 openssl.EVP_sha1

@@ -312,7 +312,6 @@ work(struct runner *r, const struct candidate *list, size_t n, size_t start, pid
 	if (getppid() != parent)
 		_exit(0);
 	submission_leave(&r->submission);
-	submission_begin(&r->submission, r->setup->config, r->setup->trace);
 	*r->res = (struct runner_result){0};
 	r->crew = 0;
 	if (submission_open(&r->submission, clock_now() + 1000 * (msec)r->setup->config->timeout))

@@ -154,7 +154,7 @@ check 'requiretls: offered', argv => ['-O', 'requiretls=yes', 'b@example.net'], 
 check 'requiretls: no TLS', argv => ['-O', 'requiretls=yes', 'b@example.net'], tls => 'none', ext => '+REQUIRETLS', exit => 69;
 
 # Private keys in the older form, which names its cipher: OpenSSL knows of none by itself here
-for my $cipher (qw(aes128 aes192 aes256 des3)) {
+for my $cipher (qw(aes128 aes192 aes256 des3 camellia256)) {
 	my $dir = scratch();
 
 	system('openssl', 'ec', '-in', certs() . '/client.key', "-$cipher", '-passout', 'pass:geheim', '-out', "$dir/key") == 0 or die 'openssl ec';

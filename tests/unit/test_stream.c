@@ -566,6 +566,61 @@ test_tls_last_word_is_heard(void **state)
 	free(big);
 }
 
+struct sleeper {
+	int wake[2], awake[2];		/* pipes */
+	struct buf got;
+};
+
+/* Reads nothing until it is woken, then one record, and the rest when the client has gone. */
+static void
+sleep_and_read(SSL *ssl, struct tls_peer *peer)
+{
+	struct sleeper *s = peer->arg;
+	char got[20000];
+	int n;
+
+	must(read(s->wake[0], got, 1) == 1, "wake");
+	for (bool first = true; (n = SSL_read(ssl, got, sizeof(got))) > 0; first = false) {
+		buf_add(&s->got, got, (size_t)n);
+		if (first)
+			must(write(s->awake[1], "", 1) == 1, "awake");
+	}
+}
+
+/* What the caller was told not to have left must not leave when the connection is closed, though there is room by then: it is sent again elsewhere. */
+static void
+test_tls_what_was_given_up_never_leaves(void **state)
+{
+	struct sleeper sleeper = {0};
+	struct tls_peer peer = {.id = &server, .dialogue = sleep_and_read, .arg = &sleeper};
+	struct outcome o = {0};
+	struct stream s;
+	char line[1024], last[32] = "";
+	int r = 0;
+
+	(void)state;
+	must(pipe(sleeper.wake) == 0 && pipe(sleeper.awake) == 0, "pipe");
+	assert_int_equal(secure(&s, &peer, LONG, &o), 0);
+	for (int i = 0; r == 0; i++) {
+		s.deadline = clock_now() + 300;
+		memset(line, 'x', sizeof(line));
+		(void)snprintf(last, sizeof(last), "\nline %d ", i);
+		memcpy(line, last, strlen(last));
+		r = stream_write(&s, line, sizeof(line)) == 0 ? stream_flush(&s) : -1;
+	}
+	assert_int_equal(s.error, STREAM_TIMEOUT);
+	must(write(sleeper.wake[1], "", 1) == 1 && read(sleeper.awake[0], line, 1) == 1, "wake");
+	stream_close(&s);
+	peer_join(&peer);
+	assert_true(sleeper.got.len > sizeof(line));
+	assert_null(strstr(sleeper.got.data, last));
+	buf_free(&sleeper.got);
+	for (int i = 0; i < 2; i++) {
+		(void)close(sleeper.wake[i]);
+		(void)close(sleeper.awake[i]);
+	}
+}
+
 static void
 cut_after_half_a_line(SSL *ssl, struct tls_peer *peer)
 {
@@ -807,6 +862,7 @@ main(void)
 		cmocka_unit_test(test_tls_lines_and_records),
 		cmocka_unit_test(test_tls_replies_are_read_while_a_write_waits),
 		cmocka_unit_test(test_tls_last_word_is_heard),
+		cmocka_unit_test(test_tls_what_was_given_up_never_leaves),
 		cmocka_unit_test(test_tls_broken_records_are_no_line),
 		cmocka_unit_test(test_tls_handshake_deadline),
 		cmocka_unit_test(test_tls_nothing_is_sent_to_a_stranger),
