@@ -20,8 +20,10 @@ relay_init(struct relay *r, const struct config *c, struct trace *t)
 static void
 hang_up(struct relay *r)
 {
-	if (r->open)
+	if (r->open) {
+		r->wary = r->wary || r->client.data_in_vain;
 		client_close(&r->client);
+	}
 	r->open = r->begun = r->stale = false;
 }
 

@@ -33,6 +33,7 @@ struct relay {
 	bool eight_bit;		/* what MAIL said */
 	uint64_t size;
 	msec left;		/* of the transaction's time */
+	bool wary;		/* DATA that went ahead has cost a connection: it does so no more */
 	const struct buf *next;	/* what the caller will ask next, as client.h has it; or NULL. The owner sets it before relay_mail() and relay_message(), for that one call */
 };
 

@@ -24,7 +24,9 @@
 #define CHUNK		8192	/* messages that are known of at a time */
 #define CREW_AFTER	4	/* messages that tell how long one takes */
 #define CREW_LEAST	32	/* messages that are worth others */
+#define CREW_OPEN_MS	5000	/* milliseconds for a further connection: some let it wait for as long as there is the first one */
 #define CREW_WORTH	500	/* milliseconds of work for each of them */
+#define SYNC_AFTER	64	/* messages that were removed */
 #define BACKS_MAX	32	/* messages that wait until nothing is in flight */
 #define RENEW_MS	60000	/* milliseconds for which a smarthost that was of no use is not asked again */
 
@@ -104,7 +106,7 @@ end_attempt(struct runner *r, struct attempted *t)
 	const struct attempt a = attempt_of(r);
 	struct outcome o;
 
-	if (attempt_end(&a, t, &o) == -1)
+	if (attempt_end(&a, t, &o) == -1 || (r->spool.unsynced >= SYNC_AFTER && spool_sync(&r->spool, &o) == -1))
 		r->res->trouble = o;
 }
 
@@ -190,10 +192,10 @@ try(struct runner *r, struct spool_item *item)
 	}
 	submission_put(&r->submission, &t->item.envelope, &t->message, attempt_time(&a, t), t);
 	r->flying++;
-	if (submission_is_full(&r->submission) || r->flying >= r->most)
+	if (submission_is_full(&r->submission) || r->flying + r->backs >= r->most)
 		for (size_t half = r->flying / 2; r->flying > half; )
 			(void)land(r);
-	if (r->backs >= BACKS_MAX)
+	if (r->backs >= BACKS_MAX || r->flying + r->backs >= r->most)
 		land_all(r);
 }
 
@@ -214,7 +216,7 @@ consider(struct runner *r, const char *id)
 	}
 	if (answer != SPOOL_OK)
 		return;
-	if (is_time(r, item.next, item.held) && matches(r, &item) && !(r->since != 0 && item.asked >= r->since))
+	if (is_time(r, item.next, item.held) && matches(r, &item) && !(r->since != 0 && item.tried >= r->since))
 		try(r, &item);
 	spool_item_close(&item);
 }
@@ -314,7 +316,7 @@ work(struct runner *r, const struct candidate *list, size_t n, size_t start, pid
 	submission_leave(&r->submission);
 	*r->res = (struct runner_result){0};
 	r->crew = 0;
-	if (submission_open(&r->submission, clock_now() + 1000 * (msec)r->setup->config->timeout))
+	if (submission_open(&r->submission, clock_now() + CREW_OPEN_MS))
 		for (size_t i = 0; i < n && !is_stopped(r); i++)
 			consider(r, list[(start + i) % n].id);
 	land_all(r);

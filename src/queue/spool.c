@@ -450,16 +450,16 @@ spool_remove_soon(struct spool *s, struct spool_item *item, struct outcome *o)
 		(void)spool_update(item, o);	/* whoever gets to it by another name must see what has become of it */
 	if (disk_unlink(s->dir, item->id) == -1)
 		return item_failed(item, "remove", o);
-	s->unsynced = true;
+	s->unsynced++;
 	return 0;
 }
 
 int
 spool_sync(struct spool *s, struct outcome *o)
 {
-	if (s->unsynced && disk_sync(s->dir) == -1)
+	if (s->unsynced > 0 && disk_sync(s->dir) == -1)
 		return spool_failed(s, EX_IOERR, "remove messages from", o);
-	s->unsynced = false;
+	s->unsynced = 0;
 	return 0;
 }
 

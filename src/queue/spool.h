@@ -29,7 +29,7 @@ struct spool {
 	uid_t uid;		/* whose it is */
 	gid_t gid;
 	bool foreign;		/* it is another user's, to whom messages are left */
-	bool unsynced;		/* messages were removed since the directory was last synced */
+	unsigned unsynced;	/* messages that were removed since the directory was last synced */
 };
 
 /*

@@ -46,7 +46,7 @@ add_recipient(struct buf *lines, const struct transaction *t, const struct envel
 
 /* RCPT after RCPT, and DATA behind them. */
 static void
-add_recipients(struct buf *lines, const struct transaction *t, const struct envelope_source *source, const struct intake *in, size_t at)
+add_recipients(struct buf *lines, const struct transaction *t, const struct envelope_source *source, const struct intake *in, size_t at, bool data)
 {
 	char line[COMMAND_LONG_MAX];
 	const char *argument;
@@ -55,7 +55,7 @@ add_recipients(struct buf *lines, const struct transaction *t, const struct enve
 	while (intake_look(in, &at, line, sizeof(line))) {
 		enum verb verb = command_verb(line, &argument);
 
-		if (((verb == VERB_DATA && *argument == '\0') || verb == VERB_BDAT) && n > 0 && !t->c->cap.chunking) {
+		if (((verb == VERB_DATA && *argument == '\0') || verb == VERB_BDAT) && n > 0 && data) {
 			buf_puts(lines, "DATA\n");
 			return;
 		}
@@ -67,7 +67,7 @@ add_recipients(struct buf *lines, const struct transaction *t, const struct enve
 /* The transaction that MAIL begins. mail_too: with MAIL. */
 static void
 add_transaction(struct buf *lines, struct client *c, const struct intake *in, size_t at, const struct envelope_source *source, const struct path_command *mail, const char *envid,
-    bool mail_too)
+    bool mail_too, bool data)
 {
 	struct envelope_source src = *source;
 	struct envelope e = {0};
@@ -86,7 +86,7 @@ add_transaction(struct buf *lines, struct client *c, const struct intake *in, si
 			transaction_add_mail(&t, lines);
 			end_line(lines);
 		}
-		add_recipients(lines, &t, &src, in, at);
+		add_recipients(lines, &t, &src, in, at, data && !c->cap.chunking);
 	}
 	e.envid = NULL;	/* not ours */
 	envelope_free(&e);
@@ -94,7 +94,7 @@ add_transaction(struct buf *lines, struct client *c, const struct intake *in, si
 
 void
 ahead_lines(struct buf *lines, struct client *c, const struct intake *in, const struct envelope_source *source, const struct path_command *mail,
-    const char *envid)
+    const char *envid, bool data)
 {
 	char line[COMMAND_LONG_MAX];
 	struct path_command p;
@@ -105,12 +105,12 @@ ahead_lines(struct buf *lines, struct client *c, const struct intake *in, const 
 	if (!c->cap.pipelining)
 		return;
 	if (mail != NULL) {
-		add_transaction(lines, c, in, 0, source, mail, envid, false);
+		add_transaction(lines, c, in, 0, source, mail, envid, false, data);
 		return;
 	}
 	if (!intake_look(in, &at, line, sizeof(line)) || command_verb(line, &argument) != VERB_MAIL)
 		return;
 	if (command_path(&p, VERB_MAIL, argument, &why) == 0)
-		add_transaction(lines, c, in, at, source, &p, p.envid, true);
+		add_transaction(lines, c, in, at, source, &p, p.envid, true, data);
 	command_free(&p);
 }

@@ -12,10 +12,10 @@
 
 /*
  * Makes lines what the commands that have come and are not taken yet will come to at the smarthost, as far as that can be told: RCPT of the transaction that mail (its MAIL, taken already)
- * begins, with its envid; or, where mail is NULL, of the next one, with its MAIL. DATA ends them where the smarthost has no CHUNKING. Each ends in LF; none: they are not
+ * begins, with its envid; or, where mail is NULL, of the next one, with its MAIL. DATA ends them where data, and the smarthost has no CHUNKING. Each ends in LF; none: they are not
  * put ahead. source: for the addresses, as the transaction will use it; its sender is not looked at.
  */
 void ahead_lines(struct buf *lines, struct client *c, const struct intake *in, const struct envelope_source *source, const struct path_command *mail,
-    const char *envid);
+    const char *envid, bool data);
 
 #endif

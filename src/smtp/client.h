@@ -68,6 +68,7 @@ struct client {
 	const struct buf *next;		/* what the owner will ask behind what is put now, lines with LF, or NULL: it goes along (RFC 2920) */
 	struct buf ahead;		/* what of it has gone and was not asked yet: from ahead_at on */
 	size_t ahead_at;
+	bool data_in_vain;		/* DATA went ahead, and was not what came next */
 	unsigned due;			/* answers to what has been said in a transaction that were not read yet */
 	bool uncertain;			/* the message and its end have gone, and what became of it is not known */
 	bool parting;			/* the owner will send no other message: QUIT may ride with the end of this one */

@@ -237,7 +237,7 @@ static void
 look_ahead(struct server *s, const struct path_command *mail)
 {
 	if (s->relay.open && !s->envelope.requiretls)
-		ahead_lines(&s->next, &s->relay.client, s->in, &s->source, mail, s->envid);
+		ahead_lines(&s->next, &s->relay.client, s->in, &s->source, mail, s->envid, !s->relay.wary);
 	s->relay.next = s->relay.open && !s->envelope.requiretls && s->next.len > 0 ? &s->next : NULL;
 }
 

@@ -60,7 +60,9 @@ drop_ahead(struct transaction *t, bool reset)
 	while (good && is_ahead(t->c)) {
 		(void)first_ahead(t->c, &n);
 		t->c->ahead_at += n + 1;
-		good = transaction_hear(t, STAGE_MAIL, "what went ahead") == 0 && t->c->reply.code != 421 && t->c->reply.code / 100 != 3 &&
+		good = transaction_hear(t, STAGE_MAIL, "what went ahead") == 0;
+		t->c->data_in_vain = t->c->data_in_vain || (good && t->c->reply.code / 100 == 3);
+		good = good && t->c->reply.code != 421 && t->c->reply.code / 100 != 3 &&
 		    (reset || t->c->reply.code / 100 != 2);
 	}
 	t->o = o;
