@@ -46,6 +46,7 @@ struct runner {
 	size_t backs;
 	pid_t worker[CONFIG_CONNECTIONS_MAX];	/* who sends at the same time */
 	size_t crew;		/* their number */
+	bool hired;		/* that was seen to, for this part of the list */
 	time_t since;		/* when they began; 0: nobody else sends */
 	struct attempted *back;	/* what is to be sent alone, or has somebody to be told, when nothing is in flight any more; the latest first */
 	char **seen;		/* what cannot be used, or written to: once in a run, though it stays as it is */
@@ -333,7 +334,7 @@ worth(const struct runner *r, msec begun, size_t done, size_t left)
 	size_t most = (size_t)r->setup->config->queue_connections - 1, others;
 	msec took = clock_now() - begun;
 
-	if (done < CREW_AFTER || left < CREW_LEAST || !submission_is_serial(&r->submission))
+	if (r->hired || r->match != '\0' || done < CREW_AFTER || left < CREW_LEAST || !submission_is_serial(&r->submission))
 		return 0;
 	others = (size_t)(took * (msec)left / (msec)done / CREW_WORTH);
 	return others > most ? most : others;
@@ -344,6 +345,7 @@ hire(struct runner *r, const struct candidate *list, size_t n, size_t others)
 {
 	pid_t parent = getpid();
 
+	r->hired = true;	/* or could not be */
 	land_all(r);
 	r->since = time(NULL);
 	for (size_t k = 1; k <= others && r->crew < CONFIG_CONNECTIONS_MAX; k++) {
@@ -406,10 +408,10 @@ pass(struct runner *r, struct outcome *o)
 		msec begun = clock_now();
 
 		status = choose(r, list, &n, first ? NULL : &last, day, o);
-		first = false;
+		first = r->hired = false;
 		for (size_t i = 0; status == 0 && i < n && !is_stopped(r); i++) {
 			consider(r, list[i].id);
-			if (r->crew == 0 && (others = worth(r, begun, i + 1, n - i - 1)) > 0)
+			if ((others = worth(r, begun, i + 1, n - i - 1)) > 0)
 				hire(r, list + i + 1, n - i - 1, others);
 		}
 		if (n > 0)
