@@ -35,7 +35,7 @@ use warnings;
 use Cwd ();
 use File::Path qw(make_path remove_tree);
 use FindBin;
-use POSIX qw(_exit);
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use OwnTree qw(mount_memory mount_devices run spew slurp);
@@ -153,14 +153,7 @@ sub furnish {
 sub daemon {
 	my ($self, @command) = @_;
 
-	defined($self->{daemon} = fork) or die "fork: $!";
-	return if $self->{daemon} != 0;
-	setpgrp;
-	open STDIN, '<', '/dev/null';
-	open STDOUT, '>>', $self->path('/tmp/daemon.out');
-	open STDERR, '>&', \*STDOUT;
-	%ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin');
-	chroot $self->{root} and chdir '/' and exec { $command[0] } @command or _exit(71);
+	$self->{daemon} = OwnTree::start_within($self->{root}, $self->path('/tmp/daemon.out'), @command);
 }
 
 sub stop {

@@ -16,9 +16,10 @@ use Cwd qw(abs_path);
 use Exporter qw(import);
 use Fcntl qw(:flock);
 use File::Path qw(make_path);
+use POSIX qw(_exit);
 use Socket;
 
-our @EXPORT_OK = qw(enter fetch mount_memory mount_devices run spew slurp);
+our @EXPORT_OK = qw(enter fetch mount_memory mount_devices run spew slurp start_within);
 
 # Runs this test again in namespaces of its own and does not return, or
 # returns if it is already there, or returns why that is not possible.
@@ -110,6 +111,22 @@ sub run {
 	my $output = qx{exec 2>&1; @command};
 	die "@command: $output" if $? != 0;
 	return $output;
+}
+
+# Starts a command that stays in the foreground, in the tree, in a process group
+# of its own; what it says goes to that file.  Its number.
+sub start_within {
+	my ($root, $output, @command) = @_;
+
+	defined(my $pid = fork) or die "fork: $!";
+	return $pid if $pid != 0;
+	setpgrp;
+	open STDIN, '<', '/dev/null';
+	open STDOUT, '>>', $output;
+	open STDERR, '>&', \*STDOUT;
+	%ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin');
+	chroot $root and chdir '/' and exec { $command[0] } @command;
+	_exit(71);
 }
 
 sub spew {

@@ -34,7 +34,7 @@ use warnings;
 
 use File::Path qw(make_path);
 use FindBin;
-use POSIX qw(WNOHANG _exit);
+use POSIX qw(WNOHANG);
 use Socket;
 use Time::HiRes qw(sleep time);
 
@@ -162,15 +162,8 @@ sub identities {
 sub daemon {
 	my ($self, @command) = @_;
 
-	defined($self->{daemon} = fork) or die "fork: $!";
-	return if $self->{daemon} != 0;
-	setpgrp;
-	open STDIN, '<', '/dev/null';
-	open STDOUT, '>', $self->path('/tmp/daemon.out');
-	open STDERR, '>&', \*STDOUT;
-	%ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin');
-	chroot $self->{root} and chdir '/' and exec { $command[0] } @command;
-	_exit(71);
+	unlink $self->path('/tmp/daemon.out');
+	$self->{daemon} = OwnTree::start_within($self->{root}, $self->path('/tmp/daemon.out'), @command);
 }
 
 sub can_connect {
