@@ -120,6 +120,24 @@ freeaddrinfo(struct addrinfo *list)
 
 /* ---- listeners ---- */
 
+/* A port that nobody has at any address, and that the system gives to no connection by itself: others will listen at it as well. */
+static uint16_t
+free_port(void)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET};
+	uint16_t port = 0;
+
+	for (int i = 0; i < 1000 && port == 0; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		any.sin_port = htons((uint16_t)(20000 + arc4random_uniform(12000)));
+		if (fd != -1 && bind(fd, (struct sockaddr *)&any, sizeof(any)) == 0)
+			port = ntohs(any.sin_port);
+		(void)close(fd);
+	}
+	return port;
+}
+
 /* A listening socket on a port of its own, or on the given one; -1 where there is no such address. */
 static int
 listener(const char *address, uint16_t *port, int backlog)
@@ -130,6 +148,8 @@ listener(const char *address, uint16_t *port, int backlog)
 	char service[8];
 	int fd;
 
+	if (*port == 0)
+		*port = free_port();
 	(void)snprintf(service, sizeof(service), "%u", (unsigned)*port);
 	assert_int_equal(real_getaddrinfo(address, service, &hints, &a), 0);
 	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
