@@ -222,7 +222,7 @@ for my $way (@piped) {
 
 # --- the smarthost ends it
 
-for my $way (@piped) {
+for my $way (E2E::sanitized() ? $piped[0] : @piped) {	# the other way is the same code
 	for my $row (['the end without a word', 'dot#4 conn=1 pass close'], ['421 at MAIL', 'mail#5 conn=1 reply "421 4.7.0 Too many messages" close'],
 	    ['421 at RCPT', 'rcpt##5 conn=1 reply "421 4.7.0 Too many messages" close'], ['421 at the end', 'dot#5 conn=1 reply "421 4.3.2 Closing" close'],
 	    ['no answer at the end', 'dot#5 conn=1 close'], ['a reset at the end', 'dot#5 conn=1 reset'], ['a reset at MAIL', 'mail#5 conn=1 reset'],
