@@ -83,9 +83,9 @@ for my $tls (@modes) {
 	refused("$tls: the client certificate is not there", 'tls-certificate /nonexistent/x\.pem: No such file', 'tls-certificate', @mode, exit => 78,
 	    host => {'tls-certificate' => '/nonexistent/x.pem', 'tls-key' => '/nonexistent/x.key'});
 
-	for my $garbage (['text', 'HTTP/1.1 400 Bad Request\r\n\r\n'], ['an alert', '\x15\x03\x03\x00\x02\x02\x28'],
+	for my $garbage (['text', 'HTTP/1.1 400 Bad Request\r\n\r\n'], ['an alert', '\x15\x03\x03\x00\x02\x02\x28', 'alert handshake failure'],
 	    ['octets', '\xff\xfe\x00\x01\x02\x03\x04\x05\x06\x07\x08']) {
-		refused("$tls: garbage in place of the handshake: $garbage->[0]", 'TLS handshake|came in clear', '.', @mode, stage => qr/^(?:tls|starttls)$/,
+		refused("$tls: garbage in place of the handshake: $garbage->[0]", $tls eq 'implicit' && $garbage->[2] || 'TLS handshake|came in clear', '.', @mode, stage => qr/^(?:tls|starttls)$/,
 		    rules => ["tls raw \"$garbage->[1]\" close"]);	# in STARTTLS it may come together with the answer
 	}
 }
