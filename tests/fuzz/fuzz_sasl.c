@@ -12,6 +12,7 @@
 #include "must.h"
 #include "iterations.h"
 #include "base64.h"
+#include "net/openssl.h"
 #include "smtp/scram.h"
 
 #define NONCE	"fyko+d2lbbFgONRv9qkxdawL"
@@ -211,9 +212,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *p = (const char *)data + 1, *lf;
 	size_t n = size - 1, first;
 	struct scram s;
+	struct outcome o;
 
 	if (size == 0 || too_many_iterations(p, n))
 		return 0;
+	must(openssl_load(&o) == 0, "OpenSSL");
 	lf = memchr(p, '\n', n);
 	first = lf == NULL ? n : (size_t)(lf - p);
 	begin(&s, data[0]);

@@ -130,8 +130,14 @@ take_data(struct smart *s)
 	bool header = true;
 
 	answer(s, "354 go on\r\n");
-	for (;;) {
-		must(next_line(s, &line), "a whole message");
+	for (bool begun = false;; begun = true) {
+		bool more = next_line(s, &line);
+
+		must(more || !begun, "a whole message");
+		if (!more) {	/* DATA had gone ahead, and nothing came of it: the connection is given up */
+			buf_free(&line);
+			return;
+		}
 		if (strcmp(line.data, ".") == 0)
 			break;
 		must(*line.data != '.' || line.data[1] == '.', "dots stuffed");
