@@ -456,10 +456,16 @@ client_open_seen(struct client *c, const struct smarthost *host, bool last, cons
 	return open_seen(c, host, last, witness, ehlo, deadline, trace, o);
 }
 
+bool
+client_is_ahead(const struct client *c)
+{
+	return c->ahead_at < c->ahead.len;
+}
+
 void
 client_close(struct client *c)
 {
-	if (c->can_quit && !c->parted && c->ahead_at == c->ahead.len && c->stream.fd != -1 && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
+	if (c->can_quit && !c->parted && !client_is_ahead(c) && c->stream.fd != -1 && c->stream.error == STREAM_OK && c->stream.out.len == 0) {
 		trace_line(c->trace, '>', "QUIT", 4);
 		if (stream_puts(&c->stream, "QUIT\r\n") == 0)
 			(void)stream_flush(&c->stream);

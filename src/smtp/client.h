@@ -131,6 +131,9 @@ int client_reset(struct client *c, struct outcome *o);
 /* Any other command, on a connection between commands. Its answer is c->reply, whatever it says. -1: o, the connection has failed. */
 int client_ask(struct client *c, const char *line, struct outcome *o);
 
+/* True where something has gone ahead whose answer was not asked for yet. */
+bool client_is_ahead(const struct client *c);
+
 /* True where the connection stands between commands, and the smarthost has not said or ended anything meanwhile. */
 bool client_usable(struct client *c);
 

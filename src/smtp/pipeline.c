@@ -276,7 +276,11 @@ pipeline_put(struct pipeline *p, struct envelope *e, struct message *m, msec all
 	p->reset = false;
 	p->c->stream.deadline = clock_now() + allowed;
 	t = transaction_of(p, x);
-	(void)transaction_prepare(&t);
+	if (transaction_prepare(&t) == -1) {	/* pipeline_takes() has seen to that */
+		p->c->reply.code = 0;
+		settle(p, x, -1);
+		return;
+	}
 	x->eight_bit = t.eight_bit;
 	transaction_note_dsn(&t);
 	x->dsn_dropped = p->c->dsn_dropped;

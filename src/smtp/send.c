@@ -368,5 +368,5 @@ client_usable(struct client *c)
 {
 	if (!c->can_quit || c->parted || c->stream.fd == -1)
 		return false;
-	return c->ahead_at < c->ahead.len ? c->stream.error == STREAM_OK : stream_is_quiet(&c->stream);
+	return client_is_ahead(c) ? c->stream.error == STREAM_OK : stream_is_quiet(&c->stream);
 }

@@ -29,12 +29,6 @@ expect_answer(struct transaction *t)
 	t->c->due++;
 }
 
-static bool
-is_ahead(const struct client *c)
-{
-	return c->ahead_at < c->ahead.len;
-}
-
 /* The first of what has gone ahead, and its length. */
 static const char *
 first_ahead(const struct client *c, size_t *n)
@@ -57,7 +51,7 @@ drop_ahead(struct transaction *t, bool reset)
 	bool good = true;
 
 	t->o = &ignored;
-	while (good && is_ahead(t->c)) {
+	while (good && client_is_ahead(t->c)) {
 		(void)first_ahead(t->c, &n);
 		t->c->ahead_at += n + 1;
 		good = transaction_hear(t, STAGE_MAIL, "what went ahead") == 0;
@@ -78,7 +72,7 @@ put_ahead(struct transaction *t)
 	struct client *c = t->c;
 	const char *p = c->next == NULL ? "" : buf_str(c->next);
 
-	if (!c->cap.pipelining || c->stream.error != STREAM_OK || is_ahead(c))
+	if (!c->cap.pipelining || c->stream.error != STREAM_OK || client_is_ahead(c))
 		return;
 	buf_reset(&c->ahead);
 	c->ahead_at = 0;
@@ -97,7 +91,7 @@ transaction_put(struct transaction *t, const char *line, size_t n)
 	struct stream *s = &t->c->stream;
 	size_t first;
 
-	if (is_ahead(t->c)) {
+	if (client_is_ahead(t->c)) {
 		if (strncmp(first_ahead(t->c, &first), line, n) == 0 && first == n) {
 			t->c->ahead_at += n + 1;
 			return;
@@ -299,7 +293,7 @@ put_quit(struct transaction *t)
 {
 	struct client *c = t->c;
 
-	if (!c->parting || !c->cap.pipelining || (t->in_flight && envelope_count(t->e, RCPT_PENDING) > 1) || (!t->in_flight && envelope_count(t->e, RCPT_PENDING) > 0))
+	if (!c->parting || !c->cap.pipelining || envelope_count(t->e, RCPT_PENDING) > (t->in_flight ? 1 : 0))
 		return;
 	trace_line(c->trace, '>', "QUIT", 4);
 	(void)stream_puts(&c->stream, "QUIT\r\n");

@@ -16,22 +16,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A copy of just that size, so that a read beyond it is noticed. The caller frees it. */
-static char *
-copy(const char *p, size_t n)
-{
-	char *to = malloc(n);
-
-	must(to != NULL || n == 0, "memory");
-	if (n > 0)
-		memcpy(to, p, n);
-	return to;
-}
-
 static bool
 is_object(const char *p, size_t n)
 {
-	char *text = copy(p, n);
+	char *text = must_copy(p, n);
 	bool r = json_is_object(text, n);
 
 	free(text);
@@ -214,7 +202,7 @@ check_none(const char *text, size_t n)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = copy((const char *)data, size);
+	char *text = must_copy((const char *)data, size);
 	struct buf more = {0};
 
 	if (!json_is_object(text, size)) {

@@ -22,18 +22,6 @@ enum { SHA_256 = 1, BINDING = 6, AUTHORIZATION_ID = 8, ODD_USER = 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A copy of just that size, so that a read beyond it is noticed. The caller frees it. */
-static char *
-copy(const char *p, size_t n)
-{
-	char *to = malloc(n);
-
-	must(to != NULL || n == 0, "memory");
-	if (n > 0)
-		memcpy(to, p, n);
-	return to;
-}
-
 /* ---- base64 ---- */
 
 static int
@@ -75,7 +63,7 @@ static void
 check_decode(const char *p, size_t n)
 {
 	struct buf out = {0}, again = {0};
-	char *text = copy(p, n);
+	char *text = must_copy(p, n);
 	int r;
 
 	buf_puts(&out, "before");
@@ -93,7 +81,7 @@ static void
 check_encode(const char *p, size_t n)
 {
 	struct buf out = {0}, again = {0};
-	char *octets = copy(p, n);
+	char *octets = must_copy(p, n);
 
 	base64_encode(&out, octets, n);
 	free(octets);
@@ -145,7 +133,7 @@ check_final(struct scram *s, const char *p, size_t n)
 	static const unsigned char nothing[sizeof(s->signature)];
 	struct buf password = {0}, out = {0}, expected = {0};
 	size_t proof = s->hash == SCRAM_SHA_1 ? 28 : 44;
-	char *challenge = copy(p, n);
+	char *challenge = must_copy(p, n);
 	const char *why;
 
 	buf_puts(&password, "pencil");
@@ -169,7 +157,7 @@ static void
 check_verify(const struct scram *s, const char *p, size_t n)
 {
 	struct buf signature = {0};
-	char error[16], *final = copy(p, n);
+	char error[16], *final = must_copy(p, n);
 	int r = scram_verify(s, final, n, error, sizeof(error));
 	size_t len = n >= 2 ? n - 2 : 0;
 	bool same;

@@ -41,15 +41,11 @@ check_text(bool good, const char *text)
 	check(good, text, strlen(text));
 }
 
-/* The value in every place where one may stand. */
+/* n octets within each of so many frames: what goes before them, and behind. */
 static void
-check_value(bool good, const char *p, size_t n)
+check_within(bool good, const char *p, size_t n, const char *const frames[][2], size_t count)
 {
-	static const char *const frames[][2] = {
-		{"{\"a\":", "}"}, {"{\"a\": ", " }"}, {"{\"a\":[", "]}"}, {"{\"a\":[0,", ",0]}"}, {"{\"a\":{\"b\":", "}}"}, {"{\"a\":0,\"b\":", ",\"c\":0}"},
-	};
-
-	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct buf b = {0};
 
 		buf_puts(&b, frames[i][0]);
@@ -60,21 +56,24 @@ check_value(bool good, const char *p, size_t n)
 	}
 }
 
+/* The value in every place where one may stand. */
+static void
+check_value(bool good, const char *p, size_t n)
+{
+	static const char *const frames[][2] = {
+		{"{\"a\":", "}"}, {"{\"a\": ", " }"}, {"{\"a\":[", "]}"}, {"{\"a\":[0,", ",0]}"}, {"{\"a\":{\"b\":", "}}"}, {"{\"a\":0,\"b\":", ",\"c\":0}"},
+	};
+
+	check_within(good, p, n, frames, sizeof(frames) / sizeof(frames[0]));
+}
+
 /* The inside of a string, as a value and as a name. */
 static void
 check_string(bool good, const char *p, size_t n)
 {
 	static const char *const frames[][2] = {{"{\"a\":\"", "\"}"}, {"{\"", "\":0}"}, {"{\"a\":[{\"", "\":\"\"}]}"}};
 
-	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
-		struct buf b = {0};
-
-		buf_puts(&b, frames[i][0]);
-		buf_add(&b, p, n);
-		buf_puts(&b, frames[i][1]);
-		check(good, b.data, b.len);
-		buf_free(&b);
-	}
+	check_within(good, p, n, frames, sizeof(frames) / sizeof(frames[0]));
 }
 
 /* ---- documents ---- */
