@@ -163,7 +163,7 @@ fill(struct stream *s)
 	}
 }
 
-/* Reads what is there without waiting. -1: the other side has ended the connection, or it is broken. */
+/* Reads what is there without waiting for more. -1: the other side has ended the connection, or it is broken. */
 static int
 take_all(struct stream *s)
 {
@@ -176,6 +176,8 @@ take_all(struct stream *s)
 	}
 	if (r == TLS_EOF)
 		return fail(s, STREAM_CLOSED, closed_words);
+	if (r == TLS_WANT_WRITE)	/* TLS has words of its own to say first: what there is to read does not help */
+		return await(s, POLLOUT) == -1 ? -1 : 0;
 	return r == TLS_FAILED ? -1 : 0;
 }
 

@@ -234,6 +234,21 @@ tls_attach(struct tls *t, int fd, struct outcome *o)
 	return 0;
 }
 
+/*
+ * Why a step moved nothing: as SSL_get_error() has it, sys as errno was. What collects writes lies below a buffer that OpenSSL puts there
+ * for messages of its own (the handshake, new keys), and BIO_f_buffer() does not hand on, at a flush, that the one below is to be tried
+ * again: then a socket that is full for the moment looks broken.
+ */
+static int
+step_error(const struct tls *t, int r, int sys)
+{
+	int error = SSL_get_error(t->ssl, r);
+
+	if (error == SSL_ERROR_SYSCALL && (sys == EAGAIN || sys == EWOULDBLOCK) && BIO_should_retry(SSL_get_wbio(t->ssl)))
+		return SSL_ERROR_WANT_WRITE;
+	return error;
+}
+
 /* ---- the handshake ---- */
 
 static int
@@ -360,7 +375,7 @@ tls_handshake(struct tls *t, struct outcome *o)
 		t->open = true;
 		return 1;
 	}
-	error = SSL_get_error(t->ssl, r);
+	error = step_error(t, r, sys);
 	if (error == SSL_ERROR_WANT_READ)
 		return TLS_WANT_READ;
 	if (error == SSL_ERROR_WANT_WRITE)
@@ -374,7 +389,7 @@ tls_handshake(struct tls *t, struct outcome *o)
 static ptrdiff_t
 no_octets(struct tls *t, int r, int sys)
 {
-	int error = SSL_get_error(t->ssl, r);
+	int error = step_error(t, r, sys);
 
 	if (error == SSL_ERROR_WANT_READ)
 		return TLS_WANT_READ;

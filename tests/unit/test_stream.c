@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sysexits.h>
+#include <time.h>
 #include <cmocka.h>
 #include "mem.h"
 #include "net/stream.h"
@@ -537,6 +539,49 @@ test_tls_replies_are_read_while_a_write_waits(void **state)
 	}
 }
 
+/* Asks for new keys, and listens only once there is more than the way takes. */
+static void
+ask_for_keys(SSL *ssl, struct tls_peer *peer)
+{
+	const struct timespec while_it_waits = {.tv_nsec = 100 * 1000 * 1000};
+	struct talker *t = peer->arg;
+	char got[8192];
+	int n;
+
+	(void)SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED);
+	(void)SSL_write(ssl, "250 ok\r\n", 8);
+	for (n = 0; n == 0; )
+		must(ioctl(peer->fd, FIONREAD, &n) == 0, "FIONREAD");
+	(void)nanosleep(&while_it_waits, NULL);
+	while ((n = SSL_read(ssl, got, sizeof(got))) > 0)
+		count(t, got, (size_t)n);
+}
+
+/* The word on new keys finds the way full, behind records that have collected: it waits, and the connection is not taken to be broken. */
+static void
+test_tls_new_keys_wait_for_room(void **state)
+{
+	struct talker t = {.orderly = true};
+	struct tls_peer peer = {.id = &server, .min = TLS1_3_VERSION, .dialogue = ask_for_keys, .arg = &t};
+	struct outcome o = {0};
+	struct stream s;
+	char *output = all_output();
+	int small = 4096;
+
+	(void)state;
+	assert_int_equal(secure(&s, &peer, LONG, &o), 0);
+	must(setsockopt(s.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0, "SO_SNDBUF");
+	assert_int_equal(stream_write(&s, output, 3 * 16384), 0);
+	assert_line(&s, "250 ok", 6);
+	assert_int_equal(stream_write(&s, output + 3 * 16384, OUTPUT - 3 * 16384), 0);
+	assert_int_equal(stream_flush(&s), 0);
+	stream_close(&s);
+	peer_join(&peer);
+	free(output);
+	assert_int_equal(t.got, OUTPUT);
+	assert_true(t.orderly);
+}
+
 static void
 refuse_and_go(SSL *ssl, struct tls_peer *peer)
 {
@@ -861,6 +906,7 @@ main(void)
 		cmocka_unit_test(test_a_last_word_is_heard),
 		cmocka_unit_test(test_tls_lines_and_records),
 		cmocka_unit_test(test_tls_replies_are_read_while_a_write_waits),
+		cmocka_unit_test(test_tls_new_keys_wait_for_room),
 		cmocka_unit_test(test_tls_last_word_is_heard),
 		cmocka_unit_test(test_tls_what_was_given_up_never_leaves),
 		cmocka_unit_test(test_tls_broken_records_are_no_line),
