@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "aside.h"
 #include "mem.h"
-#include "net/aside.h"
 #include "net/dial.h"
 
 #define EACH_MAX	10000		/* ms that are spent on seeing which addresses are there */

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
+#include "aside.h"
 #include "config_text.h"
 #include "mem.h"
-#include "net/aside.h"
 #include "net/srv.h"
 
 #define ANSWER_MAX	65536	/* octets; more do not fit into a DNS message */

@@ -26,7 +26,7 @@
 #define CREW_LEAST	32	/* messages that are worth others */
 #define CREW_OPEN_MS	5000	/* milliseconds for a further connection: some let it wait for as long as there is the first one */
 #define CREW_WORTH	500	/* milliseconds of work for each of them */
-#define SYNC_AFTER	64	/* messages that were removed */
+#define SYNC_MOST	64	/* messages that were removed */
 #define BACKS_MAX	32	/* messages that wait until nothing is in flight */
 #define RENEW_MS	60000	/* milliseconds for which a smarthost that was of no use is not asked again */
 
@@ -42,6 +42,7 @@ struct runner {
 	bool all;		/* also what is not due yet */
 	char match;		/* as in setup */
 	size_t most;		/* messages that may be in flight: each has a file open */
+	size_t sync_after;	/* messages that were removed, whose files are open still */
 	size_t flying;
 	size_t backs;
 	pid_t worker[CONFIG_CONNECTIONS_MAX];	/* who sends at the same time */
@@ -107,7 +108,7 @@ end_attempt(struct runner *r, struct attempted *t)
 	const struct attempt a = attempt_of(r);
 	struct outcome o;
 
-	if (attempt_end(&a, t, &o) == -1 || (r->spool.unsynced >= SYNC_AFTER && spool_sync(&r->spool, &o) == -1))
+	if (attempt_end(&a, t, &o) == -1 || (r->spool.unsynced >= r->sync_after && spool_sync(&r->spool, false, &o) == -1))
 		r->res->trouble = o;
 }
 
@@ -159,7 +160,7 @@ land_all(struct runner *r)
 			attempt_send(&a, t);
 		end_attempt(r, t);
 	}
-	if (spool_sync(&r->spool, &o) == -1)
+	if (spool_sync(&r->spool, true, &o) == -1)
 		r->res->trouble = o;
 }
 
@@ -519,6 +520,7 @@ runner_run(const struct runner_setup *setup, struct runner_result *res, struct o
 
 	*res = (struct runner_result){0};
 	r.most = most_in_flight();
+	r.sync_after = r.most / 4 < SYNC_MOST ? r.most / 4 : SYNC_MOST;
 	if (spool_open(&r.spool, setup->config->queue, o) == -1)
 		return -1;
 	if (r.spool.foreign)

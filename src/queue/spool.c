@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 #include "queue/disk.h"
+#include "queue/removal.h"
 #include "queue/spool_format.h"
 
 #define BLOCK		65536
@@ -87,6 +88,7 @@ spool_close(struct spool *s)
 {
 	if (s->dir != -1)
 		(void)close(s->dir);
+	removals_free(s->removals);
 	free(s->path);
 	*s = (struct spool){.dir = -1};
 }
@@ -443,33 +445,42 @@ spool_update(struct spool_item *item, struct outcome *o)
 	return r == 0 ? spool_note(item, true, o) : item_failed(item, "write to", o);
 }
 
-int
-spool_remove_soon(struct spool *s, struct spool_item *item, struct outcome *o)
+static int
+unlink_item(const struct spool *s, struct spool_item *item, struct outcome *o)
 {
 	if (item->linked)
 		(void)spool_update(item, o);	/* whoever gets to it by another name must see what has become of it */
-	if (disk_unlink(s->dir, item->id) == -1)
-		return item_failed(item, "remove", o);
-	s->unsynced++;
-	return 0;
-}
-
-int
-spool_sync(struct spool *s, struct outcome *o)
-{
-	if (s->unsynced > 0 && disk_sync(s->dir) == -1)
-		return spool_failed(s, EX_IOERR, "remove messages from", o);
-	s->unsynced = 0;
-	return 0;
+	return disk_unlink(s->dir, item->id) == -1 ? item_failed(item, "remove", o) : 0;
 }
 
 int
 spool_remove(struct spool *s, struct spool_item *item, struct outcome *o)
 {
-	if (spool_remove_soon(s, item, o) == -1)
+	if (unlink_item(s, item, o) == -1)
 		return -1;
-	if (disk_sync(s->dir) == -1)
-		return item_failed(item, "remove", o);
+	return disk_sync(s->dir) == -1 ? item_failed(item, "remove", o) : 0;
+}
+
+int
+spool_remove_soon(struct spool *s, struct spool_item *item, struct outcome *o)
+{
+	if (unlink_item(s, item, o) == -1)
+		return -1;
+	if (s->removals == NULL)
+		s->removals = removals_new(s->dir);
+	item->removals = item->linked ? NULL : s->removals;	/* what has another name stays, and is not to be held */
+	s->unsynced++;
+	return 0;
+}
+
+int
+spool_sync(struct spool *s, bool wait, struct outcome *o)
+{
+	bool failed = s->unsynced > 0 && removals_begin(s->removals) == -1;
+
+	s->unsynced = 0;
+	if (failed || (wait && s->removals != NULL && removals_end(s->removals) == -1))
+		return spool_failed(s, EX_IOERR, "remove messages from", o);
 	return 0;
 }
 
@@ -520,7 +531,9 @@ spool_remove_id(struct spool *s, const char *id, struct outcome *o)
 void
 spool_item_close(struct spool_item *item)
 {
-	if (item->fd != -1)
+	if (item->removals != NULL)
+		removals_add(item->removals, item->fd);
+	else if (item->fd != -1)
 		(void)close(item->fd);
 	free(item->state);
 	free((void *)(uintptr_t)item->envelope.envid);	/* nobody else's: spool_read_envelope() made it */

@@ -29,7 +29,8 @@ struct spool {
 	uid_t uid;		/* whose it is */
 	gid_t gid;
 	bool foreign;		/* it is another user's, to whom messages are left */
-	unsigned unsynced;	/* messages that were removed since the directory was last synced */
+	struct removals *removals;	/* what was removed, and is not deleted yet; NULL: nothing ever was */
+	unsigned unsynced;	/* messages that were removed since that was last seen to */
 };
 
 /*
@@ -90,6 +91,7 @@ struct spool_item {
 	struct outcome error;		/* of the last attempt as a whole; status 0: none */
 	uint64_t size;			/* octets of the message */
 	uint64_t message_at;		/* where it begins */
+	struct removals *removals;	/* where its file goes when it is closed; NULL: it was not removed. Not owned */
 };
 
 enum spool_answer {
@@ -135,10 +137,11 @@ int spool_remove(struct spool *s, struct spool_item *item, struct outcome *o);
 int spool_bury(struct spool *s, struct spool_item *item, struct outcome *o);
 
 /*
- * Removes it as well, but that it is gone outlives a power loss only from spool_sync() on, which may wait for several: else they are sent once more. -1: o (74).
+ * Removes it as well, but that it is gone outlives a power loss only once spool_sync() was called and was done, which may be for several: else they are sent once more. Unless it
+ * is to wait that goes on beside the caller, and is waited for by the next call. -1: o (74).
  */
 int spool_remove_soon(struct spool *s, struct spool_item *item, struct outcome *o);
-int spool_sync(struct spool *s, struct outcome *o);
+int spool_sync(struct spool *s, bool wait, struct outcome *o);
 
 /* Removes one that need not be readable. -1: o (74). */
 int spool_remove_id(struct spool *s, const char *id, struct outcome *o);

@@ -1008,6 +1008,73 @@ what_is_removed_is_gone(void **state)
 }
 
 static void
+remove_some(size_t n)
+{
+	char id[SPOOL_ID_SIZE];
+	struct spool_item item;
+	struct outcome o;
+
+	for (size_t i = 0; i < n; i++) {
+		put_simple(id);
+		get(id, &item);
+		assert_int_equal(spool_remove_soon(&queue, &item, &o), 0);
+		spool_item_close(&item);
+		assert_is(id, false, SPOOL_GONE);
+	}
+}
+
+/* However many are removed between two syncs, and whether those are waited for: all files are closed, and the directory is synced, but not for each. */
+static void
+what_is_removed_soon_is_deleted_beside(void **state)
+{
+	static const size_t counts[] = {1, 7, 64, 65, 200};
+	size_t before = descriptors();
+	struct outcome o = {0};
+
+	(void)state;
+	assert_int_equal(spool_sync(&queue, true, &o), 0);	/* there is nothing */
+	for (size_t i = 0; i < COUNT(counts); i++)
+		for (int wait = 0; wait < 2; wait++) {
+			remove_some(counts[i]);
+			memset(&calls, 0, sizeof(calls));
+			assert_int_equal(spool_sync(&queue, wait == 1, &o), 0);
+			assert_int_equal(spool_sync(&queue, true, &o), 0);
+			assert_string_equal(calls.log, "S");
+			assert_int_equal(descriptors(), before);
+			assert_int_equal(files(""), 0);
+		}
+	remove_some(3);
+	assert_int_equal(spool_sync(&queue, false, &o), 0);
+	remove_some(3);		/* while that is under way, and never synced */
+	spool_close(&queue);
+	assert_int_equal(descriptors(), before - 1);
+	assert_int_equal(spool_open(&queue, directory, &o), 0);
+}
+
+/* A sync that fails beside is told once, by the call that waits for it. */
+static void
+a_sync_that_fails_beside_is_told(void **state)
+{
+	struct outcome o = {0};
+
+	(void)state;
+	for (int wait = 0; wait < 2; wait++) {
+		remove_some(5);
+		memset(&calls, 0, sizeof(calls));
+		calls.fail = 1;
+		calls.error = EIO;
+		if (wait == 0)
+			assert_int_equal(spool_sync(&queue, false, &o), 0);
+		assert_int_equal(spool_sync(&queue, true, &o), -1);
+		assert_int_equal(o.status, EX_IOERR);
+		assert_non_null(strstr(o.what, "remove messages from"));
+		assert_string_equal(o.why, strerror(EIO));
+		memset(&calls, 0, sizeof(calls));
+		assert_int_equal(spool_sync(&queue, true, &o), 0);
+	}
+}
+
+static void
 what_is_buried_is_kept_in_failed(void **state)
 {
 	char id[SPOOL_ID_SIZE], name[SPOOL_ID_SIZE + 8];
@@ -2329,6 +2396,8 @@ main(void)
 		test(every_stage_and_status_comes_back),
 		test(a_record_that_makes_no_sense_tells_the_state_alone),
 		test(what_is_removed_is_gone),
+		test(what_is_removed_soon_is_deleted_beside),
+		test(a_sync_that_fails_beside_is_told),
 		test(what_is_buried_is_kept_in_failed),
 		test(the_list_has_messages_alone_by_time),
 		test(usage_is_what_the_messages_take),

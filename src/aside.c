@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include "mem.h"
-#include "net/aside.h"
+#include "aside.h"
 
 #define STACK	(512 * 1024)	/* octets; modules of the resolver keep answers on it */
 

@@ -1,8 +1,9 @@
 /*
- * A call that cannot be interrupted, such as getaddrinfo(), in a thread of its own that is waited for no longer than a deadline.
+ * A call that cannot be interrupted, such as getaddrinfo(), or that something else can be done beside, in a thread of its own that is waited for no
+ * longer than a deadline.
  */
-#ifndef NET_ASIDE_H
-#define NET_ASIDE_H
+#ifndef ASIDE_H
+#define ASIDE_H
 
 #include "clock.h"
 
