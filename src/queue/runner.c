@@ -164,6 +164,17 @@ land_all(struct runner *r)
 		r->res->trouble = o;
 }
 
+/* Room for one more. It is read from disk before, so that the smarthost has its time meanwhile. */
+static void
+make_room(struct runner *r)
+{
+	if (submission_is_full(&r->submission) || r->flying + r->backs >= r->most)
+		for (size_t half = r->flying / 2; r->flying > half; )
+			(void)land(r);
+	if (r->backs >= BACKS_MAX || r->flying + r->backs >= r->most)
+		land_all(r);
+}
+
 /* Sends it, along with others where that can be. */
 static void
 try(struct runner *r, struct spool_item *item)
@@ -186,6 +197,7 @@ try(struct runner *r, struct spool_item *item)
 		remember(r, id);
 		return;
 	}
+	make_room(r);
 	if (!t->sends || !submission_takes(&r->submission, &t->item.envelope, &t->message)) {
 		land_all(r);
 		attempt_send(&a, t);
@@ -194,11 +206,6 @@ try(struct runner *r, struct spool_item *item)
 	}
 	submission_put(&r->submission, &t->item.envelope, &t->message, attempt_time(&a, t), t);
 	r->flying++;
-	if (submission_is_full(&r->submission) || r->flying + r->backs >= r->most)
-		for (size_t half = r->flying / 2; r->flying > half; )
-			(void)land(r);
-	if (r->backs >= BACKS_MAX || r->flying + r->backs >= r->most)
-		land_all(r);
 }
 
 /* ---- one after the other ---- */
