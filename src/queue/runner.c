@@ -22,7 +22,7 @@
 #include "submit.h"
 
 #define CHUNK		8192	/* messages that are known of at a time */
-#define CREW_AFTER	4	/* messages that tell how long one takes */
+#define CREW_AFTER	4	/* messages that tell how long one takes, behind the first */
 #define CREW_LEAST	32	/* messages that are worth others */
 #define CREW_OPEN_MS	5000	/* milliseconds for a further connection: some let it wait for as long as there is the first one */
 #define CREW_WORTH	500	/* milliseconds of work for each of them */
@@ -413,13 +413,15 @@ pass(struct runner *r, struct outcome *o)
 	int status;
 
 	do {
-		msec begun = clock_now();
+		msec begun = 0;
 
 		status = choose(r, list, &n, first ? NULL : &last, day, o);
 		first = r->hired = false;
 		for (size_t i = 0; status == 0 && i < n && !is_stopped(r); i++) {
 			consider(r, list[i].id);
-			if ((others = worth(r, begun, i + 1, n - i - 1)) > 0)
+			if (i == 0)
+				begun = clock_now();	/* the first has waited for the connection */
+			if ((others = worth(r, begun, i, n - i - 1)) > 0)
 				hire(r, list + i + 1, n - i - 1, others);
 		}
 		if (n > 0)
