@@ -70,6 +70,7 @@ fail(int error)
 int
 removals_end(struct removals *r)
 {
+	msec until = clock_now() + PATIENCE;
 	int error = 0;
 
 	for (size_t i = 0; i < SHARES; i++) {
@@ -77,7 +78,7 @@ removals_end(struct removals *r)
 
 		if (r->aside[i] == NULL)
 			continue;
-		if (aside_end(r->aside[i], clock_now() + PATIENCE) == 1) {	/* else the share is the thread's */
+		if (aside_end(r->aside[i], until) == 1) {	/* else the share is the thread's */
 			error = s->error != 0 ? s->error : error;
 			free(s);
 		} else
