@@ -25,6 +25,7 @@ struct share {
 
 struct removals {
 	int dir;
+	size_t most;
 	int fd[SHARES * SHARE];	/* what was added */
 	size_t n;
 	struct share *share[SHARES];	/* what is under way */
@@ -32,10 +33,11 @@ struct removals {
 };
 
 struct removals *
-removals_new(int dir)
+removals_new(int dir, size_t most)
 {
 	struct removals *r = mem_alloc(sizeof(*r));
 
+	r->most = most < SHARES * SHARE ? most : SHARES * SHARE;
 	r->dir = dir;
 	return r;
 }
@@ -43,7 +45,7 @@ removals_new(int dir)
 void
 removals_add(struct removals *r, int fd)
 {
-	if (r->n == SHARES * SHARE)
+	if (r->n >= r->most)
 		(void)close(fd);
 	else
 		r->fd[r->n++] = fd;

@@ -7,11 +7,11 @@
 
 struct removals;
 
-/* For one directory, which is not owned. The last waits for what is under way. */
-struct removals *removals_new(int dir);
+/* For one directory, which is not owned; most: files that may be open, and as many again while they are deleted. The last waits for what is under way. */
+struct removals *removals_new(int dir, size_t most);
 void removals_free(struct removals *r);		/* NULL is allowed */
 
-/* One more: a file that has no name any more, and belongs to r from now on. */
+/* One more: a file that has no name any more, and belongs to r from now on; it is deleted at once where there are too many. */
 void removals_add(struct removals *r, int fd);
 
 /* What was added is seen to from now on, once what is under way has come to its end. -1: errno, of that or of this. */

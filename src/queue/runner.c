@@ -27,6 +27,7 @@
 #define CREW_OPEN_MS	5000	/* milliseconds for a further connection: some let it wait for as long as there is the first one */
 #define CREW_WORTH	500	/* milliseconds of work for each of them */
 #define SYNC_MOST	64	/* messages that were removed */
+#define FILES_LEAST	16	/* that may be open, whatever the limit is */
 #define BACKS_MAX	32	/* messages that wait until nothing is in flight */
 #define RENEW_MS	60000	/* milliseconds for which a smarthost that was of no use is not asked again */
 
@@ -42,7 +43,6 @@ struct runner {
 	bool all;		/* also what is not due yet */
 	char match;		/* as in setup */
 	size_t most;		/* messages that may be in flight: each has a file open */
-	size_t sync_after;	/* messages that were removed, whose files are open still */
 	size_t flying;
 	size_t backs;
 	pid_t worker[CONFIG_CONNECTIONS_MAX];	/* who sends at the same time */
@@ -108,7 +108,7 @@ end_attempt(struct runner *r, struct attempted *t)
 	const struct attempt a = attempt_of(r);
 	struct outcome o;
 
-	if (attempt_end(&a, t, &o) == -1 || (r->spool.unsynced >= r->sync_after && spool_sync(&r->spool, false, &o) == -1))
+	if (attempt_end(&a, t, &o) == -1 || (r->spool.unsynced >= r->spool.unsynced_most && spool_sync(&r->spool, false, &o) == -1))
 		r->res->trouble = o;
 }
 
@@ -218,7 +218,9 @@ consider(struct runner *r, const char *id)
 	struct outcome why;
 	enum spool_answer answer = spool_get(&r->spool, id, true, &item, &why);
 
-	if (answer == SPOOL_BROKEN) {
+	if (answer == SPOOL_BROKEN && why.cause == CAUSE_SYSTEM)
+		r->res->trouble = why;
+	else if (answer == SPOOL_BROKEN) {
 		remember(r, id);
 		if (!r->setup->woken)
 			attempt_log_trouble(id, &why);
@@ -413,15 +415,18 @@ pass(struct runner *r, struct outcome *o)
 	int status;
 
 	do {
+		size_t from = 0, tried = r->res->tried;
 		msec begun = 0;
 
 		status = choose(r, list, &n, first ? NULL : &last, day, o);
 		first = r->hired = false;
 		for (size_t i = 0; status == 0 && i < n && !is_stopped(r); i++) {
 			consider(r, list[i].id);
-			if (i == 0)
-				begun = clock_now();	/* the first has waited for the connection */
-			if ((others = worth(r, begun, i, n - i - 1)) > 0)
+			if (begun == 0 && r->res->tried > tried) {	/* that one has waited for the connection */
+				begun = clock_now();
+				from = i;
+			}
+			if (begun != 0 && (others = worth(r, begun, i - from, n - i - 1)) > 0)
 				hire(r, list + i + 1, n - i - 1, others);
 		}
 		if (n > 0)
@@ -510,15 +515,18 @@ run_matched(struct runner *r, struct outcome *o)
 	return status;
 }
 
-/* Each has a file open. */
-static size_t
-most_in_flight(void)
+/* Each message has a file open: those in flight, the one that was read last, those that were removed, and those that are being deleted. */
+static void
+share_files(struct runner *r)
 {
-	struct rlimit files;
+	struct rlimit limit;
+	size_t files = FILES_LEAST, most;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur < 64)
-		return 16;
-	return files.rlim_cur / 2 < PIPELINE_MAX ? (size_t)files.rlim_cur / 2 : PIPELINE_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 > files)
+		files = limit.rlim_cur < 4 * PIPELINE_MAX ? (size_t)limit.rlim_cur / 2 : 2 * PIPELINE_MAX;
+	r->spool.unsynced_most = files / 8 < SYNC_MOST ? files / 8 : SYNC_MOST;
+	most = files - 2 * r->spool.unsynced_most - 1;
+	r->most = most < PIPELINE_MAX ? most : PIPELINE_MAX;
 }
 
 int
@@ -528,10 +536,9 @@ runner_run(const struct runner_setup *setup, struct runner_result *res, struct o
 	int status = -1;
 
 	*res = (struct runner_result){0};
-	r.most = most_in_flight();
-	r.sync_after = r.most / 4 < SYNC_MOST ? r.most / 4 : SYNC_MOST;
 	if (spool_open(&r.spool, setup->config->queue, o) == -1)
 		return -1;
+	share_files(&r);
 	if (r.spool.foreign)
 		(void)outcome_set(o, EX_NOPERM, STAGE_QUEUE, CAUSE_QUEUE_FOREIGN, "it belongs to another user", "cannot run the queue %s", setup->config->queue);
 	else

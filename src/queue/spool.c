@@ -19,6 +19,7 @@
 
 #define BLOCK		65536
 #define RUNNER_FLAGS	(O_RDWR | O_NOFOLLOW | O_NONBLOCK)
+#define SMALL		65536	/* octets of a message whose file may wait to be deleted */
 #define LEFT_AFTER	86400	/* seconds until a temporary file has no writer any more */
 
 static enum cause
@@ -86,9 +87,9 @@ spool_open(struct spool *s, const char *path, struct outcome *o)
 void
 spool_close(struct spool *s)
 {
+	removals_free(s->removals);
 	if (s->dir != -1)
 		(void)close(s->dir);
-	removals_free(s->removals);
 	free(s->path);
 	*s = (struct spool){.dir = -1};
 }
@@ -313,9 +314,13 @@ is_still(const struct spool *s, const struct spool_item *item)
 static enum spool_answer
 cannot_open(const struct spool_item *item, struct outcome *o)
 {
-	if (errno == ELOOP || errno == EISDIR || errno == ENXIO || errno == ENODEV)
-		return broken(item, strerror(errno), o);
+	int error = errno;
+
+	if (error == ELOOP || error == EISDIR || error == ENXIO || error == ENODEV)
+		return broken(item, strerror(error), o);
 	(void)item_failed(item, "open", o);
+	if (error == EMFILE || error == ENFILE || error == ENOMEM)
+		o->cause = CAUSE_SYSTEM;
 	return SPOOL_BROKEN;
 }
 
@@ -467,8 +472,9 @@ spool_remove_soon(struct spool *s, struct spool_item *item, struct outcome *o)
 	if (unlink_item(s, item, o) == -1)
 		return -1;
 	if (s->removals == NULL)
-		s->removals = removals_new(s->dir);
-	item->removals = item->linked ? NULL : s->removals;	/* what has another name stays, and is not to be held */
+		s->removals = removals_new(s->dir, s->unsynced_most);
+	if (!item->linked && item->size <= SMALL)	/* what has another name stays, and is not to be held; what is large is not to take room any longer */
+		item->removals = s->removals;
 	s->unsynced++;
 	return 0;
 }
@@ -478,10 +484,15 @@ spool_sync(struct spool *s, bool wait, struct outcome *o)
 {
 	bool failed = s->unsynced > 0 && removals_begin(s->removals) == -1;
 
-	s->unsynced = 0;
-	if (failed || (wait && s->removals != NULL && removals_end(s->removals) == -1))
-		return spool_failed(s, EX_IOERR, "remove messages from", o);
-	return 0;
+	if (failed)
+		(void)spool_failed(s, EX_IOERR, "remove messages from", o);
+	if (wait && s->removals != NULL && removals_end(s->removals) == -1 && !failed) {	/* in any case nothing is under way then: who is forked has no threads */
+		(void)spool_failed(s, EX_IOERR, "remove messages from", o);
+		failed = true;
+	}
+	if (!failed)
+		s->unsynced = 0;
+	return failed ? -1 : 0;
 }
 
 /* The directory failed/, which is made when it is first needed. */

@@ -30,7 +30,8 @@ struct spool {
 	gid_t gid;
 	bool foreign;		/* it is another user's, to whom messages are left */
 	struct removals *removals;	/* what was removed, and is not deleted yet; NULL: nothing ever was */
-	unsigned unsynced;	/* messages that were removed since that was last seen to */
+	size_t unsynced;	/* messages that were removed since that was last seen to */
+	size_t unsynced_most;	/* of them the files that are open still, and as many while they are deleted; 0: none */
 };
 
 /*

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -1032,6 +1033,7 @@ what_is_removed_soon_is_deleted_beside(void **state)
 	struct outcome o = {0};
 
 	(void)state;
+	queue.unsynced_most = 64;
 	assert_int_equal(spool_sync(&queue, true, &o), 0);	/* there is nothing */
 	for (size_t i = 0; i < COUNT(counts); i++)
 		for (int wait = 0; wait < 2; wait++) {
@@ -1049,6 +1051,72 @@ what_is_removed_soon_is_deleted_beside(void **state)
 	spool_close(&queue);
 	assert_int_equal(descriptors(), before - 1);
 	assert_int_equal(spool_open(&queue, directory, &o), 0);
+}
+
+/* No more files are held than may be, and no large one. */
+static void
+what_is_removed_soon_holds_little(void **state)
+{
+	size_t before = descriptors();
+	char id[SPOOL_ID_SIZE];
+	struct buf large = {0};
+	struct spool_item item;
+	struct outcome o = {0};
+
+	(void)state;
+	queue.unsynced_most = 8;
+	remove_some(20);
+	assert_int_equal(descriptors(), before + 8);
+	assert_int_equal(spool_sync(&queue, true, &o), 0);
+	while (large.len < 65536)
+		buf_puts(&large, "octets and octets\n");
+	assert_int_equal(try_put(&queue, "b@example.org", NULL, large.data, id, &o), 0);
+	get(id, &item);
+	assert_int_equal(spool_remove_soon(&queue, &item, &o), 0);
+	spool_item_close(&item);
+	assert_int_equal(descriptors(), before);
+	assert_int_equal(queue.unsynced, 1);
+	assert_int_equal(spool_sync(&queue, true, &o), 0);
+	buf_free(&large);
+}
+
+/* The threads of this process. */
+static size_t
+threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	size_t n = 0;
+
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir)) != NULL; )
+		n += e->d_name[0] != '.';
+	(void)closedir(dir);
+	return n;
+}
+
+/* A batch fails, another is begun, and that is waited for all the same: who is forked then has no threads, and would wait for them for ever. */
+static void
+a_sync_that_fails_leaves_no_threads(void **state)
+{
+	size_t before = threads();	/* a sanitizer may have one of its own */
+	struct outcome o = {0};
+
+	(void)state;
+	queue.unsynced_most = 64;
+	remove_some(64);
+	memset(&calls, 0, sizeof(calls));
+	calls.fail = 1;
+	calls.error = EIO;
+	assert_int_equal(spool_sync(&queue, false, &o), 0);
+	while (calls.count == 0)
+		(void)sched_yield();
+	remove_some(64);
+	assert_int_equal(spool_sync(&queue, true, &o), -1);
+	assert_string_equal(o.why, strerror(EIO));
+	assert_int_equal(threads(), before);
+	assert_true(queue.unsynced > 0);	/* it is tried once more */
+	assert_int_equal(spool_sync(&queue, true, &o), 0);
+	assert_int_equal(queue.unsynced, 0);
 }
 
 /* A sync that fails beside is told once, by the call that waits for it. */
@@ -2199,7 +2267,7 @@ no_file_can_be_opened(void)
 	EXPECT(spool_open(&s, directory, &o) == -1 && o.status == EX_CANTCREAT && o.cause == CAUSE_QUEUE);
 	answer = spool_get(&queue, id, false, &item, &o);
 	EXPECT(answer != SPOOL_OK && answer != SPOOL_GONE && answer != SPOOL_BUSY);
-	EXPECT(o.cause == CAUSE_QUEUE && o.status != 0);	/* there is nothing wrong with the message */
+	EXPECT(o.cause == CAUSE_SYSTEM && o.status == EX_IOERR);	/* there is nothing wrong with the message */
 	message_free(&m);
 	envelope_free(&e);
 	return 0;
@@ -2397,6 +2465,8 @@ main(void)
 		test(a_record_that_makes_no_sense_tells_the_state_alone),
 		test(what_is_removed_is_gone),
 		test(what_is_removed_soon_is_deleted_beside),
+		test(what_is_removed_soon_holds_little),
+		test(a_sync_that_fails_leaves_no_threads),
 		test(a_sync_that_fails_beside_is_told),
 		test(what_is_buried_is_kept_in_failed),
 		test(the_list_has_messages_alone_by_time),
