@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "must.h"
 #include "iterations.h"
+#include "base64.h"
 #include "mem.h"
 #include "smtp/auth.h"
 #include "smtp/reply.h"
