@@ -39,6 +39,7 @@ static const struct explanation by_cause[CAUSE_COUNT] = {
 	[CAUSE_SECRET_COMMAND] = {"", "run the command by hand as the same user: it has to print the secret and exit 0"},
 	[CAUSE_OUTPUT] = {"whoever reads the output has gone away or stands still, or the disk is full", "see where the output goes"},
 	[CAUSE_INPUT] = {"the caller has closed it, or has given a directory", "give the message on standard input"},
+	[CAUSE_CHANGED] = {"somebody writes to the file while it is being sent", "write the file to its end first, or under another name, and send it then"},
 	[CAUSE_SPACE] = {"the disk is full, or nothing can be written", "make room in the queue, $TMPDIR, /var/tmp or /tmp"},
 	[CAUSE_HEADER_TOO_LARGE] = {"what should be the body has been taken for the header, or there are too many recipients in it",
 	    "put an empty line between header and body; give recipients on the command line"},

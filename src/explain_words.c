@@ -182,7 +182,7 @@ const struct explain_status explain_statuses[] = {
 	{EX_CANTCREAT, "EX_CANTCREAT", "The queue cannot be used, or is full by its bounds; the message could not be sent either",
 	    {"the directory or its rights are wrong, or queue-max-messages or queue-max-size is reached",
 	    "see that who sends may write there, and with mailq what waits"}},
-	{EX_IOERR, "EX_IOERR", "No room for a large message, an error of the queue's disk, or the output cannot be written",
+	{EX_IOERR, "EX_IOERR", "No room for a large message, its file was changed while it was sent, an error of the queue's disk, or the output cannot be written",
 	    {"the disk is full, or the reader of the output has gone", "make room in the queue, $TMPDIR, /var/tmp or /tmp"}},
 	{EX_TEMPFAIL, "EX_TEMPFAIL", "Worth trying again: look-up, connection, time-out, lost connection, any reply of 4xx; with a queue the mail is kept and the status is 0. "
 	    "With -bs the caller said nothing for too long", {"the smarthost or the network has a trouble that passes, or it takes mail at the second try only",

@@ -48,6 +48,7 @@ enum cause {
 	CAUSE_SECRET_COMMAND,		/* the command that prints the secret failed */
 	CAUSE_OUTPUT,			/* standard output does not take it */
 	CAUSE_INPUT,			/* standard input closed or unreadable */
+	CAUSE_CHANGED,			/* a file with a message is not what it was when it was read first */
 	CAUSE_SPACE,			/* nowhere to keep a large message */
 	CAUSE_HEADER_TOO_LARGE,
 	CAUSE_LOOP,			/* more than 50 Received fields */

@@ -85,6 +85,7 @@ read_message(struct delivery *d, const struct process *p, struct outcome *o)
 {
 	if (p->stdin_closed)
 		return outcome_set(o, EX_NOINPUT, STAGE_INPUT, CAUSE_INPUT, "it is closed", "cannot read the message from standard input");
+	/* with a queue it may have to be kept, so that a file that is changed meanwhile must not matter */
 	if (message_read(&d->message, STDIN_FILENO, !d->opt.ignore_dots, d->config.queue, o) == -1)
 		return -1;
 	return 0;

@@ -5,6 +5,7 @@
  * NUL out, line ends made LF and bare CR made spaces, dots, header apart from body. CONTRACT section 3; RFC 5322 sections 2.1 and 2.2;
  * the dots as Sendmail 8 treats them.
  */
+#include <sys/stat.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct message_reader {
 	enum part part;
 	bool failed;
 	bool dot_ends;
+	bool may_lend;		/* the body may stay in a file that it comes from */
 	bool first;		/* in the first line */
 	bool bol;		/* at the beginning of a line */
 	bool dot;		/* this line began with a dot, which is held back */
@@ -467,23 +469,129 @@ message_add(struct message_reader *r, char *p, size_t n)
 		take_octets(r, p, drop_nul(p, n));
 }
 
+static bool
+wants_more(const struct message_reader *r)
+{
+	return r->part != DONE && !r->failed;
+}
+
+/* Where the octets that were just read come from, if that is a regular file of some size, and where it ends. */
+static bool
+is_large_file(int fd, size_t just_read, uint64_t *at, uint64_t *end)
+{
+	struct stat st;
+	off_t here;
+
+	if (just_read < PIECE || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || (here = lseek(fd, 0, SEEK_CUR)) == -1)
+		return false;
+	*at = (uint64_t)here - just_read;
+	*end = (uint64_t)st.st_size;
+	return *end > *at + STORE_MEMORY;
+}
+
+/* The lines of the header that stand at p; the octets that were taken. */
+static size_t
+add_header(struct message_reader *r, char *p, size_t n)
+{
+	size_t taken = 0, len;
+	const char *lf;
+
+	while (taken < n && r->part < BODY && wants_more(r)) {
+		lf = memchr(p + taken, '\n', n - taken);
+		len = lf == NULL ? n - taken : (size_t)(lf - p) + 1 - taken;
+		message_add(r, p + taken, len);
+		taken += len;
+	}
+	return taken;
+}
+
+/* Whether the body, which begins here, stays in the file; *at is its end then. */
+static bool
+lend_body(struct message_reader *r, int fd, uint64_t *at, uint64_t to, const char *place)
+{
+	struct message *m = r->m;
+	struct lent *l;
+
+	if (r->part != BODY || !r->bol || r->used > 0 || m->body.length > 0 || to - *at <= STORE_MEMORY)
+		return false;
+	l = lent_look(fd, *at, to, r->dot_ends);
+	if (l == NULL)
+		return false;
+	store_lend(&m->body, l, place);
+	m->longest = lent_longest(l);
+	*at = lent_end(l);
+	return true;
+}
+
+/* The octets of a file from one offset up to another, or to its end; that is where it was left. -1: errno. */
+static int
+read_file(struct message_reader *r, int fd, uint64_t *at, uint64_t to, const char *place)
+{
+	char *block = mem_grow(NULL, PIECE, 1);
+	bool lent = false;
+	ssize_t n = 1;
+
+	while (n > 0 && *at < to && wants_more(r) && !lent) {
+		n = pread(fd, block, to - *at < PIECE ? (size_t)(to - *at) : PIECE, (off_t)*at);
+		if (n < 0 && errno == EINTR) {
+			n = 1;
+		} else if (n > 0 && r->part < BODY) {
+			*at += add_header(r, block, (size_t)n);
+			lent = lend_body(r, fd, at, to, place);
+		} else if (n > 0) {
+			message_add(r, block, (size_t)n);
+			*at += (uint64_t)n;
+		}
+	}
+	free(block);
+	return n < 0 ? -1 : 0;
+}
+
+static int
+cannot_read(const struct message_reader *r)
+{
+	return outcome_set(r->o, EX_NOINPUT, STAGE_INPUT, CAUSE_INPUT, strerror(errno), "cannot read the message from standard input");
+}
+
+/* A large file from there on, of which octets may still be appended but none go. */
+static int
+read_large_file(struct message_reader *r, int fd, uint64_t at, uint64_t end)
+{
+	int status = read_file(r, fd, &at, UINT64_MAX, "standard input");
+
+	if (status == -1)
+		(void)cannot_read(r);
+	else if (wants_more(r) && at < end)
+		status = outcome_set(r->o, EX_IOERR, STAGE_INPUT, CAUSE_CHANGED, "it has become shorter meanwhile", "cannot read the message from standard input");
+	if (status == 0 && wants_more(r))
+		(void)lseek(fd, (off_t)at, SEEK_SET);
+	else
+		(void)lseek(fd, 0, SEEK_END);	/* what follows is dropped */
+	return status;
+}
+
 static int
 read_all(struct message_reader *r, int fd)
 {
 	char *block = mem_grow(NULL, PIECE, 1);	/* not on the stack: few of its pages are ever touched */
 	ssize_t n = 1;
+	uint64_t at, end;
 
-	while (n > 0 && r->part != DONE && !r->failed) {
+	for (bool first = true; n > 0 && wants_more(r); first = false) {
 		n = read_some(fd, block, PIECE);
+		if (n > 0 && first && r->may_lend && is_large_file(fd, (size_t)n, &at, &end)) {
+			free(block);
+			return read_large_file(r, fd, at, end);
+		}
 		if (n > 0)
 			message_add(r, block, (size_t)n);
 	}
-	if (n < 0)
-		(void)outcome_set(r->o, EX_NOINPUT, STAGE_INPUT, CAUSE_INPUT, strerror(errno), "cannot read the message from standard input");
 	free(block);
+	if (n < 0)
+		return cannot_read(r);
 	if (n > 0)
 		message_drain(fd);
-	return n < 0 ? -1 : 0;
+	return 0;
 }
 
 /* The input is at its end: a line without a line end gets one. */
@@ -518,6 +626,7 @@ message_begin(struct message *m, bool dot_ends, const char *directory, struct ou
 	r->m = m;
 	r->o = o;
 	r->dot_ends = dot_ends;
+	r->may_lend = directory == NULL;
 	r->first = r->bol = true;
 	return r;
 }
@@ -548,6 +657,21 @@ message_read(struct message *m, int fd, bool dot_ends, const char *directory, st
 
 	if (read_all(r, fd) == 0)
 		return message_end(r);
+	free_reader(r);
+	return -1;
+}
+
+int
+message_read_part(struct message *m, int fd, uint64_t at, uint64_t size, const char *place, const char *directory, struct outcome *o)
+{
+	struct message_reader *r = message_begin(m, false, directory, o);
+	uint64_t end = at + size;
+
+	if (read_file(r, fd, &at, end, place) == 0) {
+		if (at == end || r->failed)
+			return message_end(r);
+		errno = EIO;	/* it has become shorter */
+	}
 	free_reader(r);
 	return -1;
 }

@@ -41,8 +41,9 @@ bool scan_is_utf8(const struct scan *s);
 /*
  * Reads fd to its end. dot_ends: a line with a lone dot ends the message and a leading ".." stands for "." (no -i); what follows is
  * read and dropped. directory: where a large body goes first, or NULL. Line ends, NUL, bare CR, the mbox line "From ", a header that
- * ends the input, a first line that is no field: as CONTRACT section 3 says. EINTR is not an end. On failure (66 cannot be read, 65 header too
- * large, 74 no room) the input has been read to its end all the same.
+ * ends the input, a first line that is no field: as CONTRACT section 3 says. EINTR is not an end. Without a directory a large body in a
+ * regular file may stay there (lent.h): fd is to stay open as long as m is used. On failure (66 cannot be read, 65 header too
+ * large, 74 no room, or a file that has become shorter) the input has been read to its end all the same.
  */
 int message_read(struct message *m, int fd, bool dot_ends, const char *directory, struct outcome *o);
 
@@ -54,6 +55,12 @@ struct message_reader;
 struct message_reader *message_begin(struct message *m, bool dot_ends, const char *directory, struct outcome *o);
 void message_add(struct message_reader *r, char *p, size_t n);
 int message_end(struct message_reader *r);
+
+/*
+ * The same for size octets of a file from an offset on, where no dot ends anything. -1 with o->status 0: it cannot be read, errno. place: what to call
+ * the file in messages; it must last as long as m is used.
+ */
+int message_read_part(struct message *m, int fd, uint64_t at, uint64_t size, const char *place, const char *directory, struct outcome *o);
 
 /* Reads and drops whatever is left in fd, so that whoever writes it gets no SIGPIPE. */
 void message_drain(int fd);

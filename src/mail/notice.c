@@ -511,7 +511,7 @@ choose_returned(struct writer *w)
 	const struct header *h = &w->about->header;
 	bool any = false;
 
-	w->full = returns_body(w->n, w->about);
+	w->full = returns_body(w->n, w->about) && store_is_there(&w->about->body);
 	w->eight_bit = w->full && w->about->eight_bit;
 	for (size_t i = 0; i < h->count; i++)
 		if (!is_blind(&h->field[i])) {

@@ -142,6 +142,27 @@ store_finish(struct store *s, struct outcome *o)
 	return 0;
 }
 
+void
+store_lend(struct store *s, struct lent *l, const char *place)
+{
+	s->lent = l;
+	s->length = lent_length(l);
+	s->place = place;
+}
+
+static ptrdiff_t
+read_lent(struct store *s, uint64_t offset, const char **p, struct outcome *o)
+{
+	ptrdiff_t n = lent_read(s->lent, offset, p);
+
+	if (n > STORE_BLOCK)
+		return STORE_BLOCK;
+	if (n > 0)
+		return n;
+	return outcome_set(o, EX_IOERR, STAGE_INPUT, n == LENT_CHANGED ? CAUSE_CHANGED : CAUSE_SYSTEM,
+	    n == LENT_CHANGED ? "somebody has changed it meanwhile" : strerror(errno), "cannot read the message from %s again", s->place);
+}
+
 /* Octets that are in the file; a file that became shorter is an error. */
 static ptrdiff_t
 read_file(struct store *s, uint64_t offset, size_t max, struct outcome *o)
@@ -169,6 +190,8 @@ store_read(struct store *s, uint64_t offset, const char **p, struct outcome *o)
 
 	if (offset >= s->length)
 		return 0;
+	if (s->lent != NULL)
+		return read_lent(s, offset, p, o);
 	if (max > s->length - offset)
 		max = (size_t)(s->length - offset);
 	if (offset < in_file) {
@@ -182,6 +205,19 @@ store_read(struct store *s, uint64_t offset, const char **p, struct outcome *o)
 	return (ptrdiff_t)max;
 }
 
+bool
+store_is_there(struct store *s)
+{
+	struct outcome o;
+	const char *p;
+	uint64_t at = 0;
+	ptrdiff_t n = 1;
+
+	while (s->lent != NULL && (n = store_read(s, at, &p, &o)) > 0)
+		at += (uint64_t)n;
+	return n >= 0;
+}
+
 void
 store_free(struct store *s)
 {
@@ -189,5 +225,6 @@ store_free(struct store *s)
 		(void)close(s->fd);
 	buf_free(&s->memory);
 	free(s->block);
+	lent_free(s->lent);
 	store_init(s, s->directory);
 }

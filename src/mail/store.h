@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "mail/lent.h"
 #include "mem.h"
 #include "outcome.h"
 
@@ -27,6 +28,7 @@ struct store {
 	char *block;		/* the last that was read from the file; NULL: nothing was */
 	bool no_file;		/* no file could be made: stays in memory */
 	const char *place;	/* the directory the file is in, for messages. Not owned */
+	struct lent *lent;	/* all of it is there instead; NULL: it is not */
 };
 
 void store_init(struct store *s, const char *directory);
@@ -35,8 +37,14 @@ int store_add(struct store *s, const void *p, size_t n, struct outcome *o);
 /* No more will be added: what is still in memory beside a file goes to the file. */
 int store_finish(struct store *s, struct outcome *o);
 
+/* Instead of all of the above: what l is, which the store owns from now on; place: what to call it in messages. Not owned. */
+void store_lend(struct store *s, struct lent *l, const char *place);
+
 /* Octets from offset on: a pointer to them in *p, which is good until the next call, and their number (at most STORE_BLOCK, 0 at the end), or -1 (74). */
 ptrdiff_t store_read(struct store *s, uint64_t offset, const char **p, struct outcome *o);
+
+/* False: it was lent, and the file is not what it was any more. */
+bool store_is_there(struct store *s);
 
 void store_free(struct store *s);
 

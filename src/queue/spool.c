@@ -403,20 +403,9 @@ spool_octets(const struct spool_item *item, uint64_t offset, char *p, size_t n, 
 int
 spool_message(struct spool_item *item, struct message *m, struct outcome *o)
 {
-	struct message_reader *reader = message_begin(m, false, item->directory, o);
-	char block[BLOCK];
-	uint64_t at = 0;
-	int r = 0;
-
-	while (r == 0 && at < item->size) {
-		size_t n = item->size - at < sizeof(block) ? (size_t)(item->size - at) : sizeof(block);
-
-		r = spool_octets(item, at, block, n, o);
-		if (r == 0)
-			message_add(reader, block, n);
-		at += n;
-	}
-	return message_end(reader) == -1 || r == -1 ? -1 : 0;
+	if (message_read_part(m, item->fd, item->message_at, item->size, item->directory, item->directory, o) == 0)
+		return 0;
+	return o->status == 0 ? item_failed(item, "read", o) : -1;
 }
 
 /* ---- what changes ---- */

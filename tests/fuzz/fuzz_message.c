@@ -1,6 +1,6 @@
 /*
  * Any octets as a message: what is read has CRLF only, no NUL, a header made of fields and facts that are true, alike wherever the reads end;
- * converted, no line is too long and nothing is 8-bit that may not be.
+ * converted, no line is too long and nothing is 8-bit that may not be. What may stay in its file is the same from there.
  *
  * The first octet says how: dots are data, how the input is cut.
  */
@@ -155,6 +155,39 @@ check_conversion(const uint8_t *data, size_t size, bool dot_ends, bool eight_bit
 	message_free(&m);
 }
 
+/* Octets that may stay in their file are, as a body, what a copy would be. */
+static void
+check_lent(const uint8_t *data, size_t size, bool dot_ends)
+{
+	int fd = open_whole(data, size);
+	struct lent *l = lent_look(fd, 0, UINT64_MAX, dot_ends);
+	struct message m;
+	struct outcome o;
+	struct message_reader *r;
+	struct buf in = {0}, out = {0};
+	const char *p;
+	char *body;
+	ptrdiff_t n;
+
+	if (l != NULL) {
+		buf_puts(&in, "A: b\n\n");
+		buf_add(&in, data, size);
+		r = message_begin(&m, dot_ends, NULL, &o);
+		message_add(r, in.data, in.len);
+		must(message_end(r) == 0);
+		body = body_of(&m);
+		for (buf_puts(&out, ""); out.len < lent_length(l); buf_add(&out, p, (size_t)n))
+			must((n = lent_read(l, out.len, &p)) > 0);
+		must(strcmp(body, out.data) == 0 && lent_longest(l) == m.longest && lent_end(l) == size && !m.eight_bit);
+		free(body);
+		buf_free(&in);
+		buf_free(&out);
+		message_free(&m);
+	}
+	lent_free(l);
+	(void)close(fd);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -176,6 +209,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(b);
 	message_free(&whole);
 	message_free(&cut);
+	check_lent(data + 1, size - 1, dot_ends);
 	check_conversion(data + 1, size - 1, dot_ends, true);
 	check_conversion(data + 1, size - 1, dot_ends, false);
 	return 0;

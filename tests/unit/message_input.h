@@ -42,16 +42,18 @@ open_pieces(const char *p, size_t n, const size_t *cut, size_t cuts)
 	return fd[0];
 }
 
-/* Reads a message that is given whole. */
+/* Reads a message that is given whole, in a file that stays open until the next is read: a large body may stay there. */
 static __attribute__((unused)) void
 read_message(struct message *m, const char *text, size_t n)
 {
+	static int fd = -1;
 	struct outcome o = {0};
-	int fd = open_whole(text, n);
 
+	if (fd != -1)
+		(void)close(fd);
+	fd = open_whole(text, n);
 	if (message_read(m, fd, false, NULL, &o) < 0)
 		fail_msg("%s: %s", o.what, o.why);
-	(void)close(fd);
 }
 
 /* The body as a string; the caller frees it. */

@@ -721,7 +721,7 @@ a_body_that_cannot_be_read_is_an_error(void **state)
 	(void)state;
 	buf_puts(&text, "Subject: Report\n\n");
 	while (text.len < 2 * STORE_MEMORY)
-		buf_puts(&text, "Hello.\n");
+		buf_puts(&text, "Hall\xc3\xb6.\n");
 	w = begin(text.data);
 	w->envelope.ret = "FULL";
 	assert_int_equal(ftruncate(w->about.body.fd, 70000), 0);

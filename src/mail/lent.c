@@ -1,0 +1,282 @@
+/*
+ * A body that is read again instead of copied. See lent.h.
+ *
+ * Owns the blocks: each is whole lines, so that none depends on another. What a line end is: CONTRACT section 3.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "mail/lent.h"
+#include "mem.h"
+
+#define BLOCK		(64 * 1024)	/* octets that are read at a time: what stays in the processor's cache */
+#define KEY_SIZE	(BLOCK + 16)
+#define NONE		SIZE_MAX
+
+struct block {
+	uint64_t from;		/* offset in the file */
+	uint64_t begins;	/* offset in the body */
+	uint64_t sum;
+};
+
+struct lent {
+	int fd;
+	uint32_t *key;		/* of the sums: a word for each of a block, and of one that is filled up with zeros */
+	struct block *block;	/* one more than count: the end of the last */
+	size_t count;
+	size_t room;
+	size_t longest;
+	bool open;		/* the last block ends without a line end: nothing can follow */
+	size_t loaded;		/* the block that text is; NONE: there is none */
+	char *raw;		/* BLOCK octets */
+	char *lines;		/* raw with its CRs; NULL: not needed yet */
+	const char *text;
+};
+
+/* ---- the sum ---- */
+
+/*
+ * NH (Black and others, UMAC, 1999): whatever two blocks of one length are made, of 2^32 keys no more than one gives both the same sum. The key is drawn anew
+ * each time.
+ */
+static uint64_t
+sum_of(const uint32_t *key, const char *p, size_t n)
+{
+	uint64_t sum[2] = {0, 0};
+	uint32_t word[4];
+
+	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word), key += 4) {
+		memcpy(word, p, sizeof(word));
+		sum[0] += (uint64_t)(word[0] + key[0]) * (word[1] + key[1]);
+		sum[1] += (uint64_t)(word[2] + key[2]) * (word[3] + key[3]);
+	}
+	memset(word, 0, sizeof(word));
+	memcpy(word, p, n);
+	sum[0] += (uint64_t)(word[0] + key[0]) * (word[1] + key[1]);
+	return sum[0] + sum[1] + (uint64_t)(word[2] + key[2]) * (word[3] + key[3]);
+}
+
+/* ---- the look ---- */
+
+static bool
+is_ascii(const char *p, size_t n)
+{
+	uint64_t word[4], seen = 0;
+
+	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word)) {
+		memcpy(word, p, sizeof(word));
+		seen |= word[0] | word[1] | word[2] | word[3];
+	}
+	for (; n > 0; p++, n--)
+		seen |= (uint64_t)(unsigned char)*p << 56 | (unsigned char)*p;
+	return (seen & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Octets without the CR at the end. */
+static size_t
+without_cr(const char *p, size_t n)
+{
+	return n > 0 && p[n - 1] == '\r' ? n - 1 : n;
+}
+
+/* A line without its LF; *crs counts the CR before that. */
+static bool
+look_at_line(struct lent *l, const char *p, size_t n, bool no_dots, size_t *crs)
+{
+	size_t len = without_cr(p, n);
+
+	if (len > LENT_LINE_MAX || (no_dots && len > 0 && *p == '.'))
+		return false;
+	*crs += n - len;
+	if (len > l->longest)
+		l->longest = len;
+	return true;
+}
+
+/* The octets of the line ends that are missing, or -1: something has to be changed. All lines but the last of the file have an LF. */
+static ptrdiff_t
+look_at(struct lent *l, const char *p, size_t n, bool no_dots)
+{
+	const char *end = p + n, *from = p, *lf;
+	size_t lines = 0, crs = 0, all = 0;
+
+	if (memchr(p, '\0', n) != NULL || !is_ascii(p, n))
+		return -1;
+	for (; (lf = memchr(p, '\n', (size_t)(end - p))) != NULL; p = lf + 1, lines++)
+		if (!look_at_line(l, p, (size_t)(lf - p), no_dots, &crs))
+			return -1;
+	for (const char *cr = from; (cr = memchr(cr, '\r', (size_t)(end - cr))) != NULL; cr++)
+		all++;
+	if (all != crs)		/* a CR that ends no line */
+		return -1;
+	l->open = p < end;
+	if (l->open && !look_at_line(l, p, (size_t)(end - p), no_dots, &crs))
+		return -1;
+	return (ptrdiff_t)(lines - crs) + (l->open ? 2 : 0);
+}
+
+/* Fills p as far as the file goes. */
+static ptrdiff_t
+read_at(int fd, uint64_t at, char *p, size_t n)
+{
+	size_t got = 0;
+	ssize_t k = 1;
+
+	while (got < n && k > 0) {
+		k = pread(fd, p + got, n - got, (off_t)(at + got));
+		if (k > 0)
+			got += (size_t)k;
+		else if (k < 0 && errno == EINTR)
+			k = 1;
+	}
+	return k < 0 ? -1 : (ptrdiff_t)got;
+}
+
+/* The whole lines of n octets; at the end of the file also one without a line end. */
+static size_t
+whole_lines(const char *p, size_t n)
+{
+	const char *lf = n < BLOCK ? NULL : memrchr(p, '\n', n);
+
+	return lf == NULL ? n : (size_t)(lf - p) + 1;
+}
+
+/* The next block: its octets in the file, 0 at the end, or -1. */
+static ptrdiff_t
+look_at_block(struct lent *l, uint64_t to, bool no_dots)
+{
+	struct block *b = &l->block[l->count];
+	uint64_t left = to - b->from;
+	ptrdiff_t n = read_at(l->fd, b->from, l->raw, left < BLOCK ? (size_t)left : BLOCK), missing;
+
+	if (n <= 0 || l->open)
+		return n <= 0 ? n : -1;
+	n = (ptrdiff_t)whole_lines(l->raw, (size_t)n);
+	missing = look_at(l, l->raw, (size_t)n, no_dots);
+	if (missing < 0)
+		return -1;
+	b->sum = sum_of(l->key, l->raw, (size_t)n);
+	b[1] = (struct block){.from = b->from + (uint64_t)n, .begins = b->begins + (uint64_t)n + (uint64_t)missing};
+	l->count++;
+	return n;
+}
+
+struct lent *
+lent_look(int fd, uint64_t from, uint64_t to, bool no_dots)
+{
+	struct lent *l = mem_alloc(sizeof(*l));
+	ptrdiff_t n = 1;
+
+	l->fd = fd;
+	l->loaded = NONE;
+	l->key = mem_grow(NULL, KEY_SIZE, 1);
+	arc4random_buf(l->key, KEY_SIZE);
+	l->raw = mem_grow(NULL, BLOCK, 1);
+	while (n > 0) {
+		if (l->count + 2 > l->room) {
+			l->room = 2 * l->room + 64;
+			l->block = mem_grow(l->block, l->room, sizeof(*l->block));
+		}
+		if (l->count == 0)
+			l->block[0] = (struct block){.from = from};
+		n = look_at_block(l, to, no_dots);
+	}
+	if (n == 0)
+		return l;
+	lent_free(l);
+	return NULL;
+}
+
+uint64_t
+lent_length(const struct lent *l)
+{
+	return l->block[l->count].begins;
+}
+
+uint64_t
+lent_end(const struct lent *l)
+{
+	return l->block[l->count].from;
+}
+
+size_t
+lent_longest(const struct lent *l)
+{
+	return l->longest;
+}
+
+/* ---- again ---- */
+
+/* The lines of raw with the CRs that are missing, of which there are no more than octets. */
+static void
+complete_lines(struct lent *l, size_t n)
+{
+	const char *p = l->raw, *end = p + n, *lf;
+	char *to;
+
+	if (l->lines == NULL)
+		l->lines = mem_grow(NULL, 2 * BLOCK + 2, 1);
+	to = l->lines;
+	for (; (lf = memchr(p, '\n', (size_t)(end - p))) != NULL; p = lf + 1) {
+		size_t len = without_cr(p, (size_t)(lf - p));
+
+		memcpy(to, p, len);
+		to += len;
+		*to++ = '\r';
+		*to++ = '\n';
+	}
+	if (p < end) {
+		memcpy(to, p, (size_t)(end - p));
+		to += end - p;
+		memcpy(to, "\r\n", 2);
+	}
+}
+
+/* 0, or as lent_read(). */
+static int
+load(struct lent *l, size_t i)
+{
+	const struct block *b = &l->block[i];
+	size_t n = (size_t)(b[1].from - b->from);
+	ptrdiff_t got = read_at(l->fd, b->from, l->raw, n);
+
+	l->loaded = NONE;
+	if (got < 0)
+		return -1;
+	if ((size_t)got != n || sum_of(l->key, l->raw, n) != b->sum)
+		return LENT_CHANGED;
+	l->text = l->raw;
+	if (b[1].begins - b->begins != n) {
+		complete_lines(l, n);
+		l->text = l->lines;
+	}
+	l->loaded = i;
+	return 0;
+}
+
+ptrdiff_t
+lent_read(struct lent *l, uint64_t offset, const char **p)
+{
+	size_t i = l->loaded == NONE || offset < l->block[l->loaded].begins ? 0 : l->loaded;
+	int r;
+
+	while (offset >= l->block[i + 1].begins)
+		i++;
+	if (i != l->loaded && (r = load(l, i)) != 0)
+		return r;
+	*p = l->text + (offset - l->block[i].begins);
+	return (ptrdiff_t)(l->block[i + 1].begins - offset);
+}
+
+void
+lent_free(struct lent *l)
+{
+	if (l == NULL)
+		return;
+	free(l->key);
+	free(l->block);
+	free(l->raw);
+	free(l->lines);
+	free(l);
+}

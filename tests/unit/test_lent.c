@@ -1,0 +1,526 @@
+/*
+ * Large bodies that stay in the file they come from: what is read is what a copy would have been, or an error.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include "message_input.h"
+
+#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+#define HEADER		"Subject: large\n\n"
+#define BLOCK		65536
+#define LARGE		(STORE_MEMORY + 3 * BLOCK)
+#define PLACES		11
+
+/* The system's call that reads again: from its n-th on it fails, or tells of an end; or it reads little, and signals come between. A definition of the program's own comes before the C library's. */
+struct {
+	size_t count;
+	size_t from;		/* 1: the first; 0: never */
+	int error;		/* 0: the end */
+	bool slow;
+} reads;
+
+ssize_t
+pread(int fd, void *p, size_t n, off_t at)
+{
+	reads.count++;
+	if (reads.from > 0 && reads.count >= reads.from) {
+		errno = reads.error;
+		return reads.error == 0 ? 0 : -1;
+	}
+	if (reads.slow && reads.count % 3 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	return (ssize_t)syscall(SYS_pread64, fd, p, reads.slow && n > 7001 ? 7001 : n, at);
+}
+
+/* Lines of 76 octets or so, with that line end; line number i ends at another place in each block. */
+static struct buf
+lines(const char *line_end, size_t size)
+{
+	struct buf b = {0};
+
+	buf_puts(&b, HEADER);
+	for (size_t i = 0; b.len < size; i++) {
+		for (size_t n = 0; n < 70 + i % 7; n++)
+			buf_putc(&b, (char)('a' + (i + n) % 26));
+		buf_puts(&b, *line_end != '\0' ? line_end : i % 3 == 0 ? "\r\n" : "\n");
+	}
+	return b;
+}
+
+/* The octets as whoever gets them in pieces reads them, which copies. */
+static void
+read_copied(struct message *m, const struct buf *text, bool dot_ends)
+{
+	struct outcome o = {0};
+	char *copy = mem_ndup(text->data, text->len);
+	struct message_reader *r = message_begin(m, dot_ends, NULL, &o);
+
+	message_add(r, copy, text->len);
+	assert_int_equal(message_end(r), 0);
+	free(copy);
+}
+
+static void
+assert_same(struct message *m, struct message *copied)
+{
+	struct outcome o = {0};
+	const char *p, *q;
+	ptrdiff_t n, k;
+
+	assert_int_equal(m->body.length, copied->body.length);
+	assert_int_equal(m->longest, copied->longest);
+	assert_int_equal(m->eight_bit, copied->eight_bit);
+	assert_int_equal(m->empty, copied->empty);
+	assert_int_equal(m->header.count, copied->header.count);
+	for (uint64_t at = 0; at < m->body.length; at += (uint64_t)(n < k ? n : k)) {
+		n = store_read(&m->body, at, &p, &o);
+		k = store_read(&copied->body, at, &q, &o);
+		assert_in_range(n, 1, STORE_BLOCK);
+		assert_in_range(k, 1, STORE_BLOCK);
+		assert_memory_equal(p, q, (size_t)(n < k ? n : k));
+	}
+	assert_int_equal(store_read(&m->body, m->body.length, &p, &o), 0);
+}
+
+/* The text on a descriptor, from that offset on, is read as if it came in pieces; lent: and its body stays there. */
+static void
+assert_read(const struct buf *text, bool dot_ends, bool lent)
+{
+	struct message m, copied;
+	struct outcome o = {0};
+	int fd = open_whole(text->data, text->len);
+
+	assert_int_equal(message_read(&m, fd, dot_ends, NULL, &o), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), text->len);
+	read_copied(&copied, text, dot_ends);
+	assert_int_equal(m.body.lent != NULL, lent);
+	assert_true(!lent || (m.body.fd == -1 && m.body.memory.len == 0));
+	assert_same(&m, &copied);
+	assert_same(&m, &copied);	/* and again */
+	message_free(&m);
+	message_free(&copied);
+	(void)close(fd);
+}
+
+static void
+line_ends(void **state)
+{
+	static const char *const ends[] = {"\n", "\r\n", ""};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		struct buf text = lines(ends[i], LARGE);
+
+		assert_read(&text, false, true);
+		assert_read(&text, true, true);
+		buf_puts(&text, "no line end");
+		assert_read(&text, false, true);
+		text.len--;
+		assert_read(&text, true, true);
+		buf_free(&text);
+	}
+}
+
+static void
+small_ones_are_copied(void **state)
+{
+	struct buf text = lines("\n", STORE_MEMORY - 100);
+
+	(void)state;
+	assert_read(&text, false, false);
+	buf_free(&text);
+}
+
+/* Where a block may begin or end, and elsewhere; the last is the end. */
+static size_t
+place(const struct buf *text, int i)
+{
+	static const size_t places[PLACES - 1] = {sizeof(HEADER) - 1, BLOCK - 1000, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + sizeof(HEADER) - 2, BLOCK + sizeof(HEADER) - 1,
+	    BLOCK + sizeof(HEADER), 5 * BLOCK + 7, LARGE - 3000};
+
+	return i < PLACES - 1 ? places[i] : text->len;
+}
+
+static void
+insert(struct buf *text, size_t at, const char *p, size_t n)
+{
+	(void)buf_room(text, n);
+	memmove(text->data + at + n, text->data + at, text->len - at);
+	memcpy(text->data + at, p, n);
+	text->len += n;
+	buf_end(text);
+}
+
+/* One thing that is not as in other lines, at each place. */
+static void
+what_has_to_be_changed_is_copied(void **state)
+{
+	static const struct {
+		const char *p;
+		size_t n;
+		bool dot_ends;
+		bool lent;
+	} cases[] = {
+		{"\0", 1, false, false}, {"\r", 1, false, false}, {"\r\r\n", 3, false, false}, {"x\ry", 3, false, false}, {"\n\r\n\r", 4, false, false},
+		{"\xc3\xb6", 2, false, false}, {"\xff", 1, false, false}, {"\n.\n", 3, true, false}, {"\n..\n", 4, true, false}, {"\n.x", 3, true, false},
+		{"\n.\r\n", 4, true, false}, {"\n.\n", 3, false, true}, {"\n.x\n", 4, false, true}, {"\n\n\n\r\n\n", 6, true, true}, {"x.", 2, true, true},
+		{"\x01\x7f\t", 3, false, true}, {"\nFrom x\n>From y\n", 16, false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		for (int k = 0, at; k < PLACES; k++) {
+			struct buf text = lines(i % 2 == 0 ? "\n" : "\r\n", LARGE);
+
+			at = (int)place(&text, k);
+			while (cases[i].lent && at > 0 && text.data[at - 1] == '\r')	/* no line end is to be torn */
+				at--;
+			insert(&text, (size_t)at, cases[i].p, cases[i].n);
+			assert_read(&text, cases[i].dot_ends, cases[i].lent);
+			buf_free(&text);
+		}
+}
+
+static void
+long_lines_are_copied(void **state)
+{
+	static const size_t sizes[] = {LENT_LINE_MAX, LENT_LINE_MAX + 1, 2 * BLOCK};
+	char *line = mem_alloc(2 * BLOCK + 2);
+
+	(void)state;
+	memset(line + 1, 'x', 2 * BLOCK);
+	line[0] = '\n';
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		for (int k = 0; k < PLACES; k++) {
+			struct buf text = lines("\n", LARGE);
+			size_t at = place(&text, k);
+
+			line[1 + sizes[i]] = '\n';
+			insert(&text, at, line, sizes[i] + 2);
+			line[1 + sizes[i]] = 'x';
+			assert_read(&text, false, sizes[i] <= LENT_LINE_MAX);
+			buf_free(&text);
+		}
+	free(line);
+}
+
+/* What comes before the body. */
+static void
+headers(void **state)
+{
+	static const struct {
+		const char *text;
+		bool lent;
+	} cases[] = {
+		{"\n", true}, {"", false}, {"Subject: x\r\n\r\n", true}, {"From a b\nSubject: x\n\n", true}, {">From a b\n\n", false}, {">From a b\nSubject: x\n\n", true},
+		{"no field\n", false}, {"Subject: x\nno field\n", false}, {"Subject: x\r\r\n\r\n", true}, {"Subject: x\ry\n\n", true}, {"Subject: x\n y\n\n", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf text = lines("\n", LARGE), all = {0};
+
+		buf_puts(&all, cases[i].text);
+		buf_add(&all, text.data + sizeof(HEADER) - 1, text.len - (sizeof(HEADER) - 1));
+		assert_read(&all, false, cases[i].lent);
+		buf_free(&text);
+		buf_free(&all);
+	}
+}
+
+/* A file that is not at its begin; and a header that is itself large. */
+static void
+offsets(void **state)
+{
+	struct buf text = lines("\n", LARGE), large = {0};
+	struct message m, copied;
+	struct outcome o = {0};
+	int fd = open_whole(text.data, text.len);
+
+	(void)state;
+	assert_int_equal(lseek(fd, 9, SEEK_SET), 9);
+	assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
+	memmove(text.data, text.data + 9, text.len - 9);
+	text.len -= 9;
+	read_copied(&copied, &text, false);
+	assert_same(&m, &copied);
+	message_free(&m);
+	message_free(&copied);
+	(void)close(fd);
+	for (int i = 0; large.len < 2 * BLOCK; i++)
+		buf_printf(&large, "X-Field-%d: something\n", i);
+	buf_puts(&large, "Subject: x\n\n");
+	buf_add(&large, text.data + 7, text.len - 7);
+	assert_read(&large, true, true);
+	buf_free(&large);
+	buf_free(&text);
+}
+
+/* Reads all; the octets until it failed. */
+static uint64_t
+read_back(struct message *m, const struct buf *text, struct outcome *o)
+{
+	const char *p;
+	uint64_t at = 0;
+	ptrdiff_t n;
+
+	while ((n = store_read(&m->body, at, &p, o)) > 0) {
+		assert_memory_equal(p, text->data + sizeof(HEADER) - 1 + at, (size_t)n);
+		at += (uint64_t)n;
+	}
+	assert_true(n == 0 || o->status != 0);
+	return at;
+}
+
+/* Whatever is done to the file, nothing of it is given out; and there is no second chance. */
+static void
+a_file_that_is_changed_is_an_error(void **state)
+{
+	struct buf text = lines("\r\n", LARGE);
+
+	(void)state;
+	for (int k = 0; k < 9; k++) {
+		size_t at = place(&text, k);
+		struct message m;
+		struct outcome o = {0};
+		int fd = open_whole(text.data, text.len);
+		char c = (char)(text.data[at] ^ 1);
+
+		assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
+		assert_non_null(m.body.lent);
+		if (k % 3 == 0)
+			assert_int_equal(ftruncate(fd, (off_t)at), 0);
+		else
+			assert_int_equal(pwrite(fd, &c, 1, (off_t)at), 1);
+		assert_true(read_back(&m, &text, &o) <= at);
+		assert_int_equal(o.status, EX_IOERR);
+		assert_int_equal(o.cause, CAUSE_CHANGED);
+		assert_string_equal(o.what, "cannot read the message from standard input again");
+		message_free(&m);
+		(void)close(fd);
+	}
+	buf_free(&text);
+}
+
+/* Two octets change places, a word, or a line. */
+static void
+sums_know_the_order(void **state)
+{
+	static const size_t distances[] = {1, 8, 16, 32, 64, 72, 4096};
+	struct buf text = lines("\r\n", LARGE);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(distances); i++) {
+		struct message m;
+		struct outcome o = {0};
+		int fd = open_whole(text.data, text.len);
+		size_t at = BLOCK + 1000;
+		char a = text.data[at], b = text.data[at + distances[i]];
+
+		assert_int_not_equal(a, b);
+		assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
+		assert_int_equal(pwrite(fd, &b, 1, (off_t)at), 1);
+		assert_int_equal(pwrite(fd, &a, 1, (off_t)(at + distances[i])), 1);
+		assert_true(read_back(&m, &text, &o) <= at);
+		assert_int_equal(o.cause, CAUSE_CHANGED);
+		message_free(&m);
+		(void)close(fd);
+	}
+	buf_free(&text);
+}
+
+/* Pairs of bits that a weaker sum takes for nothing, each with many keys. */
+static void
+sums_know_pairs(void **state)
+{
+	static const struct {
+		size_t distance;
+		char first, second;
+	} pairs[] = {{35, 0x02, 0x40}, {35, 0x04, '\x80'}, {4, 0x01, 0x01}, {8, 0x08, 0x08}, {8, '\x80', '\x80'}, {16, '\x80', '\x80'}, {32, '\x80', '\x80'}};
+	struct buf text = lines("\r\n", LARGE);
+	size_t at = sizeof(HEADER) - 1 + 4;	/* the octet 4 of a word of 8 */
+
+	(void)state;
+	for (size_t i = 0; i < 40 * COUNT(pairs); i++) {
+		size_t k = i % COUNT(pairs), other = at + pairs[k].distance;
+		char a = (char)(text.data[at] ^ pairs[k].first), b = (char)(text.data[other] ^ pairs[k].second);
+		struct message m;
+		struct outcome o = {0};
+		int fd = open_whole(text.data, text.len);
+
+		assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
+		assert_int_equal(pwrite(fd, &a, 1, (off_t)at), 1);
+		assert_int_equal(pwrite(fd, &b, 1, (off_t)other), 1);
+		assert_int_equal(read_back(&m, &text, &o), 0);
+		assert_int_equal(o.cause, CAUSE_CHANGED);
+		message_free(&m);
+		(void)close(fd);
+	}
+	buf_free(&text);
+}
+
+/* A file that becomes shorter, or cannot be read any more, while it is looked through: no part of it is taken for the whole. */
+static void
+a_look_that_ends_early(void **state)
+{
+	static const size_t calls[] = {1, 2, 3, 10};
+	struct buf text = lines("\n", LARGE);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(calls); i++)
+		for (int error = 0; error <= EIO; error += EIO) {
+			struct message m;
+			struct outcome o = {0};
+			int fd = open_whole(text.data, text.len);
+
+			memset(&reads, 0, sizeof(reads));
+			reads.from = calls[i];
+			reads.error = error;
+			assert_int_equal(message_read(&m, fd, false, NULL, &o), -1);
+			assert_int_equal(o.status, error == 0 ? EX_IOERR : EX_NOINPUT);
+			assert_int_equal(o.cause, error == 0 ? CAUSE_CHANGED : CAUSE_INPUT);
+			assert_int_equal(lseek(fd, 0, SEEK_CUR), text.len);
+			message_free(&m);
+			memset(&reads, 0, sizeof(reads));
+			(void)close(fd);
+		}
+	buf_free(&text);
+}
+
+static void
+reads_are_short_and_signals_come(void **state)
+{
+	struct buf text = lines("", LARGE);
+
+	(void)state;
+	reads.slow = true;
+	assert_read(&text, false, true);
+	memset(&reads, 0, sizeof(reads));
+	buf_free(&text);
+}
+
+static void
+a_disk_that_fails_is_no_change(void **state)
+{
+	struct buf text = lines("\r\n", LARGE);
+	struct message m;
+	struct outcome o = {0};
+	int fd = open_whole(text.data, text.len);
+
+	(void)state;
+	assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
+	assert_true(store_is_there(&m.body));
+	memset(&reads, 0, sizeof(reads));
+	reads.from = 5;
+	reads.error = EIO;
+	assert_true(read_back(&m, &text, &o) > 0);
+	assert_int_equal(o.status, EX_IOERR);
+	assert_int_equal(o.cause, CAUSE_SYSTEM);
+	assert_false(store_is_there(&m.body));
+	memset(&reads, 0, sizeof(reads));
+	message_free(&m);
+	(void)close(fd);
+	buf_free(&text);
+}
+
+/* What may have to be kept is copied, whatever becomes of the file. */
+static void
+what_may_be_queued_is_copied(void **state)
+{
+	struct buf text = lines("\n", LARGE);
+	struct message m;
+	struct outcome o = {0};
+	int fd = open_whole(text.data, text.len);
+
+	(void)state;
+	assert_int_equal(message_read(&m, fd, false, "/tmp", &o), 0);
+	assert_null(m.body.lent);
+	message_free(&m);
+	(void)close(fd);
+	buf_free(&text);
+}
+
+/* What is appended later is not of the message. */
+static void
+a_file_that_grows_is_what_it_was(void **state)
+{
+	struct buf text = lines("\r\n", LARGE);
+	struct message m;
+	struct outcome o = {0};
+	int fd = open_whole(text.data, text.len);
+
+	(void)state;
+	assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
+	assert_int_equal(pwrite(fd, "more\r\n", 6, (off_t)text.len), 6);
+	assert_int_equal(read_back(&m, &text, &o), text.len - (sizeof(HEADER) - 1));
+	assert_int_equal(o.status, 0);
+	message_free(&m);
+	(void)close(fd);
+	buf_free(&text);
+}
+
+static void
+a_part_of_a_file(void **state)
+{
+	struct buf text = lines("\r\n", LARGE);
+	struct message m, copied;
+	struct outcome o = {0};
+	struct buf all = {0};
+	int fd;
+
+	(void)state;
+	buf_puts(&all, "before");
+	buf_add(&all, text.data, text.len);
+	buf_puts(&all, "behind");
+	fd = open_whole(all.data, all.len);
+	assert_int_equal(message_read_part(&m, fd, 6, text.len, "a queue", NULL, &o), 0);
+	assert_non_null(m.body.lent);
+	read_copied(&copied, &text, false);
+	assert_same(&m, &copied);
+	assert_int_equal(ftruncate(fd, 2 * BLOCK), 0);
+	(void)read_back(&m, &text, &o);
+	assert_string_equal(o.what, "cannot read the message from a queue again");
+	message_free(&m);
+	o = (struct outcome){0};
+	assert_int_equal(message_read_part(&m, fd, 6, text.len, "a queue", NULL, &o), -1);
+	assert_int_equal(o.status, 0);
+	message_free(&m);
+	message_free(&copied);
+	(void)close(fd);
+	buf_free(&all);
+	buf_free(&text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(line_ends),
+		cmocka_unit_test(small_ones_are_copied),
+		cmocka_unit_test(what_has_to_be_changed_is_copied),
+		cmocka_unit_test(long_lines_are_copied),
+		cmocka_unit_test(headers),
+		cmocka_unit_test(offsets),
+		cmocka_unit_test(a_file_that_is_changed_is_an_error),
+		cmocka_unit_test(sums_know_the_order),
+		cmocka_unit_test(sums_know_pairs),
+		cmocka_unit_test(a_look_that_ends_early),
+		cmocka_unit_test(reads_are_short_and_signals_come),
+		cmocka_unit_test(a_disk_that_fails_is_no_change),
+		cmocka_unit_test(what_may_be_queued_is_copied),
+		cmocka_unit_test(a_file_that_grows_is_what_it_was),
+		cmocka_unit_test(a_part_of_a_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
