@@ -11,7 +11,8 @@
 #include "mem.h"
 
 #define BLOCK		(64 * 1024)	/* octets that are read at a time: what stays in the processor's cache */
-#define KEY_SIZE	(BLOCK + 16)
+#define STRIPE		32	/* octets that are summed at a time */
+#define KEY_SIZE	(BLOCK + STRIPE)
 #define NONE		SIZE_MAX
 
 struct block {
@@ -36,6 +37,19 @@ struct lent {
 
 /* ---- the sum ---- */
 
+/* Pairs of words four apart, so that the compiler may take four at a time. */
+static uint64_t
+sum_words(const uint32_t *key, const char *p)
+{
+	uint32_t word[8];
+	uint64_t sum = 0;
+
+	memcpy(word, p, STRIPE);
+	for (int i = 0; i < 4; i++)
+		sum += (uint64_t)(word[i] + key[i]) * (word[i + 4] + key[i + 4]);
+	return sum;
+}
+
 /*
  * NH (Black and others, UMAC, 1999): whatever two blocks of one length are made, of 2^32 keys no more than one gives both the same sum. The key is drawn anew
  * each time.
@@ -43,18 +57,13 @@ struct lent {
 static uint64_t
 sum_of(const uint32_t *key, const char *p, size_t n)
 {
-	uint64_t sum[2] = {0, 0};
-	uint32_t word[4];
+	char rest[STRIPE] = {0};
+	uint64_t sum = 0;
 
-	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word), key += 4) {
-		memcpy(word, p, sizeof(word));
-		sum[0] += (uint64_t)(word[0] + key[0]) * (word[1] + key[1]);
-		sum[1] += (uint64_t)(word[2] + key[2]) * (word[3] + key[3]);
-	}
-	memset(word, 0, sizeof(word));
-	memcpy(word, p, n);
-	sum[0] += (uint64_t)(word[0] + key[0]) * (word[1] + key[1]);
-	return sum[0] + sum[1] + (uint64_t)(word[2] + key[2]) * (word[3] + key[3]);
+	for (; n >= STRIPE; p += STRIPE, n -= STRIPE, key += STRIPE / sizeof(*key))
+		sum += sum_words(key, p);
+	memcpy(rest, p, n);
+	return sum + sum_words(key, rest);
 }
 
 /* ---- the look ---- */
