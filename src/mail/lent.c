@@ -38,7 +38,7 @@ struct lent {
 /* ---- the sum ---- */
 
 /* Pairs of words four apart, so that the compiler may take four at a time. */
-static uint64_t
+static inline uint64_t
 sum_words(const uint32_t *key, const char *p)
 {
 	uint32_t word[8];
@@ -90,7 +90,7 @@ without_cr(const char *p, size_t n)
 }
 
 /* A line without its LF; *crs counts the CR before that. */
-static bool
+static inline bool
 look_at_line(struct lent *l, const char *p, size_t n, bool no_dots, size_t *crs)
 {
 	size_t len = without_cr(p, n);
