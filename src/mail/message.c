@@ -530,6 +530,7 @@ read_file(struct message_reader *r, int fd, uint64_t *at, uint64_t to, const cha
 	char *block = mem_grow(NULL, PIECE, 1);
 	bool lent = false;
 	ssize_t n = 1;
+	int error;
 
 	while (n > 0 && *at < to && wants_more(r) && !lent) {
 		n = pread(fd, block, to - *at < PIECE ? (size_t)(to - *at) : PIECE, (off_t)*at);
@@ -543,7 +544,9 @@ read_file(struct message_reader *r, int fd, uint64_t *at, uint64_t to, const cha
 			*at += (uint64_t)n;
 		}
 	}
+	error = errno;
 	free(block);
+	errno = error;
 	return n < 0 ? -1 : 0;
 }
 
@@ -666,13 +669,14 @@ message_read_part(struct message *m, int fd, uint64_t at, uint64_t size, const c
 {
 	struct message_reader *r = message_begin(m, false, directory, o);
 	uint64_t end = at + size;
+	int error = EIO;	/* it has become shorter */
 
-	if (read_file(r, fd, &at, end, place) == 0) {
-		if (at == end || r->failed)
-			return message_end(r);
-		errno = EIO;	/* it has become shorter */
-	}
+	if (read_file(r, fd, &at, end, place) == -1)
+		error = errno;
+	else if (at == end || r->failed)
+		return message_end(r);
 	free_reader(r);
+	errno = error;
 	return -1;
 }
 

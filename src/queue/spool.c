@@ -403,6 +403,7 @@ spool_octets(const struct spool_item *item, uint64_t offset, char *p, size_t n, 
 int
 spool_message(struct spool_item *item, struct message *m, struct outcome *o)
 {
+	*o = (struct outcome){0};
 	if (message_read_part(m, item->fd, item->message_at, item->size, item->directory, item->directory, o) == 0)
 		return 0;
 	return o->status == 0 ? item_failed(item, "read", o) : -1;
