@@ -401,7 +401,7 @@ peer_free(struct peer *p)
 	buf_free(&p->to);
 }
 
-/* A message as it would come from standard input. */
+/* A message as it would come from standard input; a large one is copied. */
 static inline void
 message_of(struct message *m, const char *text, size_t n)
 {
@@ -409,7 +409,7 @@ message_of(struct message *m, const char *text, size_t n)
 	struct outcome o;
 
 	peer_must(fd != -1 && write(fd, text, n) == (ssize_t)n && lseek(fd, 0, SEEK_SET) == 0, "memfd_create");
-	assert_int_equal(message_read(m, fd, false, NULL, &o), 0);
+	assert_int_equal(message_read(m, fd, false, "/tmp", &o), 0);
 	(void)close(fd);
 }
 
