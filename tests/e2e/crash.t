@@ -171,7 +171,7 @@ sub harvest
 # Calls that neither change nor ask anything outside the process: a kill there is a kill at the next one.
 my %is_inward = map { $_ => 1 } qw(getpid gettid getuid geteuid getgid getegid getrandom mmap munmap mprotect madvise
     brk futex clock_gettime gettimeofday rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack set_robust_list rseq
-    arch_prctl set_tid_address prlimit64 umask sched_yield uname sysinfo exit);
+    arch_prctl set_tid_address prlimit64 umask sched_yield sched_getaffinity uname sysinfo exit);
 
 # Calls that are not of disk or network and so never fail as these do.
 my %is_no_io = map { $_ => 1 } qw(exit_group clone clone3 fork vfork setsid prctl restart_syscall chdir close_range);
@@ -185,11 +185,12 @@ my %is_interruptible = map { $_ => 1 } qw(open openat read pread64 readv preadv 
     fdatasync ftruncate flock poll ppoll select recvfrom recvmsg sendto sendmsg wait4 nanosleep
     clock_nanosleep);
 
-# The calls from the first one that fits to the last, as [name, the how-manyeth of that name in its process].
+# The calls from the first one that fits to the last, as [name, the how-manyeth of that name in its process or thread]. Not those whose
+# number comes before as well: what befalls the one befalls the other, and before there is the loader.
 sub calls
 {
 	my ($trace, $from) = @_;
-	my (%nth, %have, @calls);
+	my (%nth, %early, %have, @calls);
 	my $begun = 0;
 
 	for (split /\n/, $trace) {
@@ -197,7 +198,8 @@ sub calls
 		my $n = ++$nth{$pid}{$name};
 
 		$begun ||= /$from/;
-		push @calls, [$name, $n] if $begun && !$is_inward{$name} && !$have{"$name $n"}++;
+		$early{"$name $n"} = 1 if !$begun;
+		push @calls, [$name, $n] if $begun && !$early{"$name $n"} && !$is_inward{$name} && !$have{"$name $n"}++;
 	}
 	return @calls;
 }
