@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "mail/lent.h"
-#include "mem.h"
+#include "mail/message.h"
 
 #define BLOCK		(64 * 1024)	/* octets that are read at a time: what stays in the processor's cache */
 #define STRIPE		32	/* octets that are summed at a time */
@@ -68,20 +68,6 @@ sum_of(const uint32_t *key, const char *p, size_t n)
 
 /* ---- the look ---- */
 
-static bool
-is_ascii(const char *p, size_t n)
-{
-	uint64_t word[4], seen = 0;
-
-	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word)) {
-		memcpy(word, p, sizeof(word));
-		seen |= word[0] | word[1] | word[2] | word[3];
-	}
-	for (; n > 0; p++, n--)
-		seen |= (uint64_t)(unsigned char)*p << 56 | (unsigned char)*p;
-	return (seen & UINT64_C(0x8080808080808080)) == 0;
-}
-
 /* Octets without the CR at the end. */
 static size_t
 without_cr(const char *p, size_t n)
@@ -95,7 +81,7 @@ look_at_line(struct lent *l, const char *p, size_t n, bool no_dots, size_t *crs)
 {
 	size_t len = without_cr(p, n);
 
-	if (len > LENT_LINE_MAX || (no_dots && len > 0 && *p == '.'))
+	if (len > MESSAGE_LINE_MAX || (no_dots && len > 0 && *p == '.'))
 		return false;
 	*crs += n - len;
 	if (len > l->longest)
@@ -109,8 +95,10 @@ look_at(struct lent *l, const char *p, size_t n, bool no_dots)
 {
 	const char *end = p + n, *from = p, *lf;
 	size_t lines = 0, crs = 0, all = 0;
+	struct scan scan = {0};
 
-	if (memchr(p, '\0', n) != NULL || !is_ascii(p, n))
+	scan_add(&scan, p, n);
+	if (scan.eight_bit || memchr(p, '\0', n) != NULL)
 		return -1;
 	for (; (lf = memchr(p, '\n', (size_t)(end - p))) != NULL; p = lf + 1, lines++)
 		if (!look_at_line(l, p, (size_t)(lf - p), no_dots, &crs))

@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LENT_LINE_MAX	998	/* octets of a line without its line end */
-
 struct lent;
 
 /*

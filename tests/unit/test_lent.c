@@ -201,7 +201,7 @@ what_has_to_be_changed_is_copied(void **state)
 static void
 long_lines_are_copied(void **state)
 {
-	static const size_t sizes[] = {LENT_LINE_MAX, LENT_LINE_MAX + 1, 2 * BLOCK};
+	static const size_t sizes[] = {MESSAGE_LINE_MAX, MESSAGE_LINE_MAX + 1, 2 * BLOCK};
 	char *line = mem_alloc(2 * BLOCK + 2);
 
 	(void)state;
@@ -215,7 +215,7 @@ long_lines_are_copied(void **state)
 			line[1 + sizes[i]] = '\n';
 			insert(&text, at, line, sizes[i] + 2);
 			line[1 + sizes[i]] = 'x';
-			assert_read(&text, false, sizes[i] <= LENT_LINE_MAX);
+			assert_read(&text, false, sizes[i] <= MESSAGE_LINE_MAX);
 			buf_free(&text);
 		}
 	free(line);
@@ -273,19 +273,48 @@ offsets(void **state)
 	buf_free(&text);
 }
 
+/* A message that was read from a file which is open still; its body stayed there unless there is a directory. */
+struct given {
+	struct message m;
+	struct outcome o;
+	int fd;
+};
+
+static void
+give(struct given *g, const struct buf *text, const char *directory)
+{
+	g->o = (struct outcome){0};
+	g->fd = open_whole(text->data, text->len);
+	assert_int_equal(message_read(&g->m, g->fd, false, directory, &g->o), 0);
+	assert_int_equal(g->m.body.lent != NULL, directory == NULL);
+}
+
+static void
+take_away(struct given *g)
+{
+	message_free(&g->m);
+	(void)close(g->fd);
+}
+
+static void
+change(struct given *g, size_t at, char c)
+{
+	assert_int_equal(pwrite(g->fd, &c, 1, (off_t)at), 1);
+}
+
 /* Reads all; the octets until it failed. */
 static uint64_t
-read_back(struct message *m, const struct buf *text, struct outcome *o)
+read_back(struct given *g, const struct buf *text)
 {
 	const char *p;
 	uint64_t at = 0;
 	ptrdiff_t n;
 
-	while ((n = store_read(&m->body, at, &p, o)) > 0) {
+	while ((n = store_read(&g->m.body, at, &p, &g->o)) > 0) {
 		assert_memory_equal(p, text->data + sizeof(HEADER) - 1 + at, (size_t)n);
 		at += (uint64_t)n;
 	}
-	assert_true(n == 0 || o->status != 0);
+	assert_true(n == 0 || g->o.status != 0);
 	return at;
 }
 
@@ -294,27 +323,22 @@ static void
 a_file_that_is_changed_is_an_error(void **state)
 {
 	struct buf text = lines("\r\n", LARGE);
+	struct given g;
 
 	(void)state;
 	for (int k = 0; k < 9; k += step()) {
 		size_t at = place(&text, k);
-		struct message m;
-		struct outcome o = {0};
-		int fd = open_whole(text.data, text.len);
-		char c = (char)(text.data[at] ^ 1);
 
-		assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
-		assert_non_null(m.body.lent);
+		give(&g, &text, NULL);
 		if (k % 3 == 0)
-			assert_int_equal(ftruncate(fd, (off_t)at), 0);
+			assert_int_equal(ftruncate(g.fd, (off_t)at), 0);
 		else
-			assert_int_equal(pwrite(fd, &c, 1, (off_t)at), 1);
-		assert_true(read_back(&m, &text, &o) <= at);
-		assert_int_equal(o.status, EX_IOERR);
-		assert_int_equal(o.cause, CAUSE_CHANGED);
-		assert_string_equal(o.what, "cannot read the message from standard input again");
-		message_free(&m);
-		(void)close(fd);
+			change(&g, at, (char)(text.data[at] ^ 1));
+		assert_true(read_back(&g, &text) <= at);
+		assert_int_equal(g.o.status, EX_IOERR);
+		assert_int_equal(g.o.cause, CAUSE_CHANGED);
+		assert_string_equal(g.o.what, "cannot read the message from standard input again");
+		take_away(&g);
 	}
 	buf_free(&text);
 }
@@ -325,23 +349,19 @@ sums_know_the_order(void **state)
 {
 	static const size_t distances[] = {1, 8, 16, 32, 64, 72, 4096};
 	struct buf text = lines("\r\n", LARGE);
+	struct given g;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(distances); i++) {
-		struct message m;
-		struct outcome o = {0};
-		int fd = open_whole(text.data, text.len);
-		size_t at = BLOCK + 1000;
-		char a = text.data[at], b = text.data[at + distances[i]];
+		size_t at = BLOCK + 1000, other = at + distances[i];
 
-		assert_int_not_equal(a, b);
-		assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
-		assert_int_equal(pwrite(fd, &b, 1, (off_t)at), 1);
-		assert_int_equal(pwrite(fd, &a, 1, (off_t)(at + distances[i])), 1);
-		assert_true(read_back(&m, &text, &o) <= at);
-		assert_int_equal(o.cause, CAUSE_CHANGED);
-		message_free(&m);
-		(void)close(fd);
+		assert_int_not_equal(text.data[at], text.data[other]);
+		give(&g, &text, NULL);
+		change(&g, at, text.data[other]);
+		change(&g, other, text.data[at]);
+		assert_true(read_back(&g, &text) <= at);
+		assert_int_equal(g.o.cause, CAUSE_CHANGED);
+		take_away(&g);
 	}
 	buf_free(&text);
 }
@@ -356,22 +376,18 @@ sums_know_pairs(void **state)
 	} pairs[] = {{35, 0x02, 0x40}, {35, 0x04, '\x80'}, {4, 0x01, 0x01}, {8, 0x08, 0x08}, {8, '\x80', '\x80'}, {16, '\x80', '\x80'}, {32, '\x80', '\x80'}};
 	struct buf text = lines("\r\n", LARGE);
 	size_t at = sizeof(HEADER) - 1 + 4;	/* the octet 4 of a word of 8 */
+	struct given g;
 
 	(void)state;
 	for (size_t i = 0; i < 40 * COUNT(pairs); i += (size_t)step()) {
 		size_t k = i % COUNT(pairs), other = at + pairs[k].distance;
-		char a = (char)(text.data[at] ^ pairs[k].first), b = (char)(text.data[other] ^ pairs[k].second);
-		struct message m;
-		struct outcome o = {0};
-		int fd = open_whole(text.data, text.len);
 
-		assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
-		assert_int_equal(pwrite(fd, &a, 1, (off_t)at), 1);
-		assert_int_equal(pwrite(fd, &b, 1, (off_t)other), 1);
-		assert_int_equal(read_back(&m, &text, &o), 0);
-		assert_int_equal(o.cause, CAUSE_CHANGED);
-		message_free(&m);
-		(void)close(fd);
+		give(&g, &text, NULL);
+		change(&g, at, (char)(text.data[at] ^ pairs[k].first));
+		change(&g, other, (char)(text.data[other] ^ pairs[k].second));
+		assert_int_equal(read_back(&g, &text), 0);
+		assert_int_equal(g.o.cause, CAUSE_CHANGED);
+		take_away(&g);
 	}
 	buf_free(&text);
 }
@@ -420,23 +436,20 @@ static void
 a_disk_that_fails_is_no_change(void **state)
 {
 	struct buf text = lines("\r\n", LARGE);
-	struct message m;
-	struct outcome o = {0};
-	int fd = open_whole(text.data, text.len);
+	struct given g;
 
 	(void)state;
-	assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
-	assert_true(store_is_there(&m.body));
+	give(&g, &text, NULL);
+	assert_true(store_is_there(&g.m.body));
 	memset(&reads, 0, sizeof(reads));
 	reads.from = 5;
 	reads.error = EIO;
-	assert_true(read_back(&m, &text, &o) > 0);
-	assert_int_equal(o.status, EX_IOERR);
-	assert_int_equal(o.cause, CAUSE_SYSTEM);
-	assert_false(store_is_there(&m.body));
+	assert_true(read_back(&g, &text) > 0);
+	assert_int_equal(g.o.status, EX_IOERR);
+	assert_int_equal(g.o.cause, CAUSE_SYSTEM);
+	assert_false(store_is_there(&g.m.body));
 	memset(&reads, 0, sizeof(reads));
-	message_free(&m);
-	(void)close(fd);
+	take_away(&g);
 	buf_free(&text);
 }
 
@@ -444,16 +457,14 @@ a_disk_that_fails_is_no_change(void **state)
 static void
 what_may_be_queued_is_copied(void **state)
 {
-	struct buf text = lines("\n", LARGE);
-	struct message m;
-	struct outcome o = {0};
-	int fd = open_whole(text.data, text.len);
+	struct buf text = lines("\r\n", LARGE);
+	struct given g;
 
 	(void)state;
-	assert_int_equal(message_read(&m, fd, false, "/tmp", &o), 0);
-	assert_null(m.body.lent);
-	message_free(&m);
-	(void)close(fd);
+	give(&g, &text, "/tmp");
+	assert_int_equal(ftruncate(g.fd, 0), 0);
+	assert_int_equal(read_back(&g, &text), text.len - (sizeof(HEADER) - 1));
+	take_away(&g);
 	buf_free(&text);
 }
 
@@ -462,48 +473,42 @@ static void
 a_file_that_grows_is_what_it_was(void **state)
 {
 	struct buf text = lines("\r\n", LARGE);
-	struct message m;
-	struct outcome o = {0};
-	int fd = open_whole(text.data, text.len);
+	struct given g;
 
 	(void)state;
-	assert_int_equal(message_read(&m, fd, false, NULL, &o), 0);
-	assert_int_equal(pwrite(fd, "more\r\n", 6, (off_t)text.len), 6);
-	assert_int_equal(read_back(&m, &text, &o), text.len - (sizeof(HEADER) - 1));
-	assert_int_equal(o.status, 0);
-	message_free(&m);
-	(void)close(fd);
+	give(&g, &text, NULL);
+	assert_int_equal(pwrite(g.fd, "more\r\n", 6, (off_t)text.len), 6);
+	assert_int_equal(read_back(&g, &text), text.len - (sizeof(HEADER) - 1));
+	assert_int_equal(g.o.status, 0);
+	take_away(&g);
 	buf_free(&text);
 }
 
 static void
 a_part_of_a_file(void **state)
 {
-	struct buf text = lines("\r\n", LARGE);
-	struct message m, copied;
-	struct outcome o = {0};
-	struct buf all = {0};
-	int fd;
+	struct buf text = lines("\r\n", LARGE), all = {0};
+	struct given g = {0};
+	struct message copied;
 
 	(void)state;
 	buf_puts(&all, "before");
 	buf_add(&all, text.data, text.len);
 	buf_puts(&all, "behind");
-	fd = open_whole(all.data, all.len);
-	assert_int_equal(message_read_part(&m, fd, 6, text.len, "a queue", NULL, &o), 0);
-	assert_non_null(m.body.lent);
+	g.fd = open_whole(all.data, all.len);
+	assert_int_equal(message_read_part(&g.m, g.fd, 6, text.len, "a queue", NULL, &g.o), 0);
+	assert_non_null(g.m.body.lent);
 	read_copied(&copied, &text, false);
-	assert_same(&m, &copied);
-	assert_int_equal(ftruncate(fd, 2 * BLOCK), 0);
-	(void)read_back(&m, &text, &o);
-	assert_string_equal(o.what, "cannot read the message from a queue again");
-	message_free(&m);
-	o = (struct outcome){0};
-	assert_int_equal(message_read_part(&m, fd, 6, text.len, "a queue", NULL, &o), -1);
-	assert_int_equal(o.status, 0);
-	message_free(&m);
+	assert_same(&g.m, &copied);
+	assert_int_equal(ftruncate(g.fd, 2 * BLOCK), 0);
+	(void)read_back(&g, &text);
+	assert_string_equal(g.o.what, "cannot read the message from a queue again");
+	message_free(&g.m);
+	g.o = (struct outcome){0};
+	assert_int_equal(message_read_part(&g.m, g.fd, 6, text.len, "a queue", NULL, &g.o), -1);
+	assert_int_equal(g.o.status, 0);
+	take_away(&g);
 	message_free(&copied);
-	(void)close(fd);
 	buf_free(&all);
 	buf_free(&text);
 }
