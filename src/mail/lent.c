@@ -4,6 +4,7 @@
  * Owns the blocks: each is whole lines, so that none depends on another. What a line end is: CONTRACT section 3.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,11 +15,13 @@
 #define STRIPE		32	/* octets that are summed at a time */
 #define KEY_SIZE	(BLOCK + STRIPE)
 #define NONE		SIZE_MAX
+#define SHORT		80	/* a line of so many octets is copied without a call: those of base64 have 76 (RFC 2045 section 6.8) */
 
 struct block {
 	uint64_t from;		/* offset in the file */
 	uint64_t begins;	/* offset in the body */
 	uint64_t sum;
+	size_t width;		/* octets of each line without its LF, where all have as many and there is no CR, as in an attachment; else 0 */
 };
 
 struct lent {
@@ -30,7 +33,7 @@ struct lent {
 	size_t longest;
 	bool open;		/* the last block ends without a line end: nothing can follow */
 	size_t loaded;		/* the block that text is; NONE: there is none */
-	char *raw;		/* BLOCK octets */
+	char *raw;		/* BLOCK octets, and SHORT to spare */
 	char *lines;		/* raw with its CRs; NULL: not needed yet */
 	const char *text;
 };
@@ -67,6 +70,49 @@ sum_of(const uint32_t *key, const char *p, size_t n)
 }
 
 /* ---- the look ---- */
+
+/* Octets that the compiler may compare all at once. */
+typedef signed char octets __attribute__((vector_size(16)));
+
+#define STEP	4	/* so many of them, since counting what is compared takes longer than comparing */
+
+/* The octets above CR and below 128. */
+static size_t
+count_text(const char *p, size_t n)
+{
+	octets v[STEP], found;
+	size_t count = 0;
+
+	while (n >= sizeof(v)) {
+		size_t steps = n / sizeof(v) < SCHAR_MAX / STEP ? n / sizeof(v) : SCHAR_MAX / STEP;
+
+		n -= steps * sizeof(v);
+		for (found = (octets){0}; steps > 0; steps--, p += sizeof(v)) {
+			memcpy(v, p, sizeof(v));
+			found -= (v[0] > '\r') + (v[1] > '\r') + (v[2] > '\r') + (v[3] > '\r');
+		}
+		for (size_t i = 0; i < sizeof(found); i++)
+			count += (size_t)found[i];
+	}
+	for (; n > 0; n--, p++)
+		count += (signed char)*p > '\r';
+	return count;
+}
+
+/* The width of a block (see there). Where an LF ends each of so many lines and all else is text, there is no other LF, no CR and no NUL. */
+static size_t
+width_of(const char *p, size_t n, bool no_dots)
+{
+	const char *lf = memchr(p, '\n', n);
+	size_t width = lf == NULL ? 0 : (size_t)(lf - p), lines = n / (width + 1);
+
+	if (width == 0 || width > MESSAGE_LINE_MAX || lines * (width + 1) != n)
+		return 0;
+	for (size_t i = 0; i < n; i += width + 1)
+		if (p[i + width] != '\n' || (no_dots && p[i] == '.'))
+			return 0;
+	return count_text(p, n) == n - lines ? width : 0;
+}
 
 /* Octets without the CR at the end. */
 static size_t
@@ -150,7 +196,10 @@ look_at_block(struct lent *l, uint64_t to, bool no_dots)
 	if (n <= 0 || l->open)
 		return n <= 0 ? n : -1;
 	n = (ptrdiff_t)whole_lines(l->raw, (size_t)n);
-	missing = look_at(l, l->raw, (size_t)n, no_dots);
+	b->width = width_of(l->raw, (size_t)n, no_dots);
+	if (b->width > l->longest)
+		l->longest = b->width;
+	missing = b->width > 0 ? n / (ptrdiff_t)(b->width + 1) : look_at(l, l->raw, (size_t)n, no_dots);
 	if (missing < 0)
 		return -1;
 	b->sum = sum_of(l->key, l->raw, (size_t)n);
@@ -169,7 +218,7 @@ lent_look(int fd, uint64_t from, uint64_t to, bool no_dots)
 	l->loaded = NONE;
 	l->key = mem_grow(NULL, KEY_SIZE, 1);
 	arc4random_buf(l->key, KEY_SIZE);
-	l->raw = mem_grow(NULL, BLOCK, 1);
+	l->raw = mem_grow(NULL, BLOCK + SHORT, 1);
 	while (n > 0) {
 		if (l->count + 2 > l->room) {
 			l->room = 2 * l->room + 64;
@@ -205,16 +254,30 @@ lent_longest(const struct lent *l)
 
 /* ---- again ---- */
 
+/* The lines of raw, all of that width, with CRs. What is copied beyond a line is overwritten by the next. */
+static void
+complete_equal_lines(struct lent *l, size_t n, size_t width)
+{
+	char *to = l->lines;
+
+	for (const char *p = l->raw, *end = p + n; p < end; p += width + 1) {
+		if (width <= SHORT)
+			memcpy(to, p, SHORT);
+		else
+			memcpy(to, p, width);
+		to += width;
+		*to++ = '\r';
+		*to++ = '\n';
+	}
+}
+
 /* The lines of raw with the CRs that are missing, of which there are no more than octets. */
 static void
 complete_lines(struct lent *l, size_t n)
 {
 	const char *p = l->raw, *end = p + n, *lf;
-	char *to;
+	char *to = l->lines;
 
-	if (l->lines == NULL)
-		l->lines = mem_grow(NULL, 2 * BLOCK + 2, 1);
-	to = l->lines;
 	for (; (lf = memchr(p, '\n', (size_t)(end - p))) != NULL; p = lf + 1) {
 		size_t len = without_cr(p, (size_t)(lf - p));
 
@@ -245,7 +308,12 @@ load(struct lent *l, size_t i)
 		return LENT_CHANGED;
 	l->text = l->raw;
 	if (b[1].begins - b->begins != n) {
-		complete_lines(l, n);
+		if (l->lines == NULL)
+			l->lines = mem_grow(NULL, 2 * BLOCK + SHORT, 1);
+		if (b->width > 0)
+			complete_equal_lines(l, n, b->width);
+		else
+			complete_lines(l, n);
 		l->text = l->lines;
 	}
 	l->loaded = i;

@@ -42,6 +42,13 @@ pread(int fd, void *p, size_t n, off_t at)
 	return (ssize_t)syscall(SYS_pread64, fd, p, reads.slow && n > 7001 ? 7001 : n, at);
 }
 
+/* Not each place where it is slow, and nothing new. */
+static int
+step(void)
+{
+	return getenv("UNDER_VALGRIND") == NULL ? 1 : 9;
+}
+
 /* Lines of 76 octets or so, with that line end; line number i ends at another place in each block. */
 static struct buf
 lines(const char *line_end, size_t size)
@@ -131,6 +138,59 @@ line_ends(void **state)
 	}
 }
 
+/* Lines that all have as many octets, as those of an attachment. */
+static struct buf
+equal_lines(size_t width)
+{
+	struct buf b = {0};
+
+	buf_puts(&b, HEADER);
+	for (size_t i = 0; b.len < LARGE; i++) {
+		for (size_t n = 0; n < width; n++)
+			buf_putc(&b, (char)('a' + (i + n) % 26));
+		buf_putc(&b, '\n');
+	}
+	return b;
+}
+
+static void
+lines_of_equal_length(void **state)
+{
+	static const size_t widths[] = {0, 1, 15, 16, 76, 79, 80, 81, MESSAGE_LINE_MAX, MESSAGE_LINE_MAX + 1};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(widths); i++) {
+		struct buf text = equal_lines(widths[i]);
+
+		assert_read(&text, i % 2 == 0, widths[i] <= MESSAGE_LINE_MAX);
+		text.len--;
+		assert_read(&text, false, widths[i] <= MESSAGE_LINE_MAX);
+		buf_free(&text);
+	}
+}
+
+/* Among them one octet that is something else, at each place of a line, of what is compared at a time, and of the rest of a block: whether it may stay, and what it makes of the lines. */
+static void
+one_octet_among_equal_lines(void **state)
+{
+	static const char octets[] = {'\n', '\r', '\0', '\x80', '\t', '.', '\x7f', '\x0e'};
+	struct buf text = equal_lines(76);
+	size_t begins = sizeof(HEADER) - 1, ends = begins + BLOCK / 77 * 77;
+
+	(void)state;
+	for (size_t i = 0; i < 320; i += step() == 1 ? 1 : 27) {
+		size_t at = i < 160 ? begins + i : ends - (i - 160);
+		char was = text.data[at], c = octets[(i + i / 77) % COUNT(octets)];
+		bool stays = c == '\r' ? text.data[at + 1] == '\n' : c > '\0';
+
+		text.data[at] = c;
+		assert_read(&text, false, stays);
+		assert_read(&text, true, stays && !(c == '.' && text.data[at - 1] == '\n'));
+		text.data[at] = was;
+	}
+	buf_free(&text);
+}
+
 static void
 small_ones_are_copied(void **state)
 {
@@ -149,13 +209,6 @@ place(const struct buf *text, int i)
 	    BLOCK + sizeof(HEADER), 5 * BLOCK + 7, LARGE - 3000};
 
 	return i < PLACES - 1 ? places[i] : text->len;
-}
-
-/* Not each of them where it is slow, and nothing new. */
-static int
-step(void)
-{
-	return getenv("UNDER_VALGRIND") == NULL ? 1 : 9;
 }
 
 static void
@@ -518,6 +571,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(line_ends),
+		cmocka_unit_test(lines_of_equal_length),
+		cmocka_unit_test(one_octet_among_equal_lines),
 		cmocka_unit_test(small_ones_are_copied),
 		cmocka_unit_test(what_has_to_be_changed_is_copied),
 		cmocka_unit_test(long_lines_are_copied),
