@@ -292,6 +292,16 @@ send_out(struct stream *s)
 	return r;
 }
 
+/* Collects octets for which there is room in a record. That never grows again: no copies of secrets. */
+static void
+hold(struct stream *s, const char *p, size_t n)
+{
+	if (s->out.data == NULL)
+		(void)buf_room(&s->out, RECORD);
+	memcpy(s->out.data + s->out.len, p, n);
+	s->out.len += n;
+}
+
 int
 stream_write(struct stream *s, const void *data, size_t n)
 {
@@ -308,8 +318,7 @@ stream_write(struct stream *s, const void *data, size_t n)
 				return -1;
 		} else {
 			part = RECORD - s->out.len < n ? RECORD - s->out.len : n;
-			(void)buf_room(&s->out, RECORD - s->out.len);	/* never grows again: no copies of secrets */
-			buf_add(&s->out, p, part);
+			hold(s, p, part);
 			if (s->out.len == RECORD && send_out(s) == -1)
 				return -1;
 		}
