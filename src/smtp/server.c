@@ -12,139 +12,38 @@
 #include "mail/address.h"
 #include "outgoing.h"
 #include "printable.h"
-#include "relay.h"
 #include "smtp/ahead.h"
 #include "smtp/command.h"
-#include "smtp/intake.h"
-#include "smtp/replies.h"
-#include "smtp/server.h"
-#include "smtp/verdict.h"
-
-#define STORE_MS	60000	/* milliseconds for which a smarthost that could not be reached is not asked again: the caller would wait each time */
-
-struct server {
-	const struct server_setup *setup;
-	struct intake *in;
-	struct replies replies;
-	struct relay relay;
-	struct buf next;		/* what the caller will ask next */
-	struct result result;
-	struct envelope envelope;
-	struct envelope_source source;
-	char *envid;
-	struct message message;
-	struct message_reader *reader;	/* between the first chunk and the last; else NULL */
-	struct outcome reading;		/* what became of that */
-	bool basic;			/* HELO, not EHLO: the caller has no way to ask for SMTPUTF8 */
-	bool begun;			/* MAIL was taken */
-	bool stored;			/* the message goes into the queue */
-	struct outcome unreachable;	/* why; status 0: it was to from the start */
-	msec store_until;		/* until then the smarthost is not asked again */
-	bool sender_refused;			/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
-	size_t asked;			/* RCPT that were not refused for their form */
-	size_t bad;
-	size_t transactions;
-	int status;
-	bool over;
-};
+#include "smtp/session.h"
 
 /* Replies */
-
-/* The first reason to end is the one that counts. */
-static void
-end(struct server *s, int status)
-{
-	if (!s->over || s->status == EX_OK)
-		s->status = status;
-	s->over = true;
-}
-
-static void
-flush(struct server *s)
-{
-	if (replies_flush(&s->replies) == -1)
-		end(s, EX_IOERR);
-}
 
 /* The caller is about to be waited for. */
 static bool
 before_wait(void *arg)
 {
-	struct server *s = arg;
+	struct session *s = arg;
 
-	flush(s);
+	session_flush(s);
 	return !s->over;
 }
 
 static void
-reply(struct server *s, int code, const char *enhanced, const char *text)
-{
-	if (replies_add(&s->replies, code, enhanced, text) == -1)
-		end(s, EX_IOERR);
-}
-
-/* A command refused for its form: so many of them end the session. */
-static void
-refuse(struct server *s, int code, const char *enhanced, const char *text)
-{
-	reply(s, code, enhanced, text);
-	if (++s->bad < SERVER_BAD_MAX)
-		return;
-	reply(s, 421, "4.7.0", "Too many commands that are none; closing");
-	end(s, EX_USAGE);
-}
-
-static void
-refuse_syntax(struct server *s, int code, enum verb verb, const char *why)
+refuse_syntax(struct session *s, int code, enum verb verb, const char *why)
 {
 	struct buf b = {0};
 
 	if (*why != '\0')
 		buf_printf(&b, "%s\n", why);
 	buf_printf(&b, "Syntax: %s", command_syntax(verb));
-	refuse(s, code, "5.5.4", b.data);
-	buf_free(&b);
-}
-
-static void
-refuse_order(struct server *s, const char *text)
-{
-	if (s->sender_refused)
-		reply(s, 503, "5.5.1", text);
-	else
-		refuse(s, 503, "5.5.1", text);
-}
-
-/* Answers with a failure; bad_address: the enhanced code for what is no address, which is a fault of the command. */
-static void
-answer_failure(struct server *s, const struct outcome *o, const char *bad_address)
-{
-	struct verdict v;
-
-	verdict_of(&v, o);
-	if (o->cause == CAUSE_BAD_ADDRESS)
-		refuse(s, v.code, bad_address, v.text.data);
-	else
-		reply(s, v.code, v.enhanced, v.text.data);
-	buf_free(&v.text);
-}
-
-/* Answers with what the smarthost has said; where it gives no enhanced code, with ours. */
-static void
-answer_success(struct server *s, const char *enhanced)
-{
-	const struct reply *r = &s->relay.client.reply;
-	struct buf b = {0};
-
-	verdict_add_words(&b, r->text, r->enhanced);
-	reply(s, r->code, r->enhanced[0] == '2' ? r->enhanced : enhanced, buf_str(&b));
+	session_refuse(s, code, "5.5.4", b.data);
 	buf_free(&b);
 }
 
 /* Transactions */
 
 static void
-forget_message(struct server *s)
+forget_message(struct session *s)
 {
 	if (s->reader != NULL)
 		(void)message_end(s->reader);
@@ -152,51 +51,9 @@ forget_message(struct server *s)
 	message_free(&s->message);
 }
 
-/* The transaction is over; it is told to the log. */
-static void
-finish(struct server *s)
-{
-	s->result.envelope = &s->envelope;
-	s->result.status = s->result.word != NULL ? s->status : submit_status(&s->result);
-	s->setup->finished(s->setup->arg, &s->result);
-	s->transactions++;
-	submit_free(&s->result);
-	envelope_free(&s->envelope);
-	free(s->envid);
-	s->envid = NULL;
-	s->begun = s->stored = false;
-	s->asked = 0;
-}
-
-/* The smarthost cannot be reached (any more), which is no verdict: with a queue the transaction goes on without it. Whoever was taken is taken. */
-static bool
-goes_on(struct server *s, const struct outcome *o)
-{
-	if (s->setup->keep == NULL || (o->stage >= STAGE_MAIL && o->code != 0 && o->code != 421) || !outcome_keeps(o))
-		return false;
-	s->stored = true;
-	s->unreachable = *o;
-	s->store_until = clock_now() + STORE_MS;
-	if (s->result.tries == 0)
-		submit_give_up(&s->result, o);
-	relay_reset(&s->relay);
-	return true;
-}
-
-static int
-store(struct server *s, struct outcome *o)
-{
-	for (size_t i = 0; i < s->envelope.count; i++)
-		if (s->envelope.rcpt[i].state == RCPT_PENDING)
-			s->envelope.rcpt[i].state = RCPT_TAKEN;	/* a try that failed has given them back */
-	for (size_t i = 0; i < s->envelope.count; i++)	/* MAIL need not have asked for what an alias needs */
-		s->envelope.utf8 = s->envelope.utf8 || (s->envelope.rcpt[i].state == RCPT_TAKEN && address_is_utf8(s->envelope.rcpt[i].path));
-	return s->setup->keep(s->setup->arg, &s->result, &s->envelope, &s->message, &s->unreachable, o);
-}
-
 /* The caller gives it up. Where the session ends with it, nobody waits for the smarthost. */
 static void
-drop(struct server *s)
+drop(struct session *s)
 {
 	s->sender_refused = false;
 	if (s->reader != NULL)
@@ -206,35 +63,12 @@ drop(struct server *s)
 	if (!s->over && !s->stored)
 		relay_reset(&s->relay);
 	s->result.word = "dropped";
-	finish(s);
-}
-
-static void
-fail_transaction(struct server *s, const struct outcome *o, const char *bad_address)
-{
-	answer_failure(s, o, bad_address);
-	s->result.outcome = *o;
-	envelope_fail_rest(&s->envelope);
-	finish(s);
-}
-
-/* The answer to a message that was taken. */
-static void
-answer_end(struct server *s)
-{
-	char text[80];
-
-	if (!s->stored) {
-		answer_success(s, "2.0.0");
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "In the queue as %s", s->result.queue_id);
-	reply(s, 250, "2.0.0", text);
+	session_finish(s);
 }
 
 /* What has come already goes along with what is asked of the smarthost now; mail: MAIL, which is; NULL: the end of a message is, and MAIL is next. */
 static void
-look_ahead(struct server *s, const struct path_command *mail)
+look_ahead(struct session *s, const struct path_command *mail)
 {
 	if (s->relay.open && !s->envelope.requiretls)
 		ahead_lines(&s->next, &s->relay.client, s->in, &s->source, mail, s->envid, !s->relay.wary);
@@ -243,7 +77,7 @@ look_ahead(struct server *s, const struct path_command *mail)
 
 /* The message is whole: repaired, sent, answered. */
 static void
-end_message(struct server *s)
+end_message(struct session *s)
 {
 	struct outcome *o = &s->reading;
 	int status = message_end(s->reader);
@@ -257,34 +91,34 @@ end_message(struct server *s)
 		relay_reset(&s->relay);
 	else if (status == 0 && !s->stored) {
 		look_ahead(s, NULL);
-		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o) == -1 && !goes_on(s, o) ? -1 : 0;
+		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o) == -1 && !session_goes_on(s, o) ? -1 : 0;
 	}
 	if (status == 0 && s->stored)
-		status = store(s, o);
+		status = session_store(s, o);
 	if (status == -1)
-		fail_transaction(s, o, "5.6.0");
+		session_fail(s, o, "5.6.0");
 	else {
-		answer_end(s);
-		finish(s);
+		session_answer_end(s);
+		session_finish(s);
 	}
 	message_free(&s->message);
 }
 
 static void
-input_failed(struct server *s, enum intake_result r)
+input_failed(struct session *s, enum intake_result r)
 {
 	if (r == INTAKE_END) {
-		end(s, s->in->error != 0 ? EX_NOINPUT : s->reader != NULL ? EX_DATAERR : EX_OK);
+		session_end(s, s->in->error != 0 ? EX_NOINPUT : s->reader != NULL ? EX_DATAERR : EX_OK);
 		return;
 	}
-	end(s, r == INTAKE_IDLE ? EX_TEMPFAIL : EX_USAGE);
-	reply(s, 421, r == INTAKE_IDLE ? "4.4.2" : "4.7.0", r == INTAKE_IDLE ? "Nothing was said for too long; closing" : "A line without end; closing");
+	session_end(s, r == INTAKE_IDLE ? EX_TEMPFAIL : EX_USAGE);
+	session_reply(s, 421, r == INTAKE_IDLE ? "4.4.2" : "4.7.0", r == INTAKE_IDLE ? "Nothing was said for too long; closing" : "A line without end; closing");
 }
 
 /* Commands */
 
 static void
-do_ehlo(struct server *s, enum verb verb, const char *name)
+do_ehlo(struct session *s, enum verb verb, const char *name)
 {
 	struct buf b = {0};
 
@@ -297,12 +131,12 @@ do_ehlo(struct server *s, enum verb verb, const char *name)
 	buf_printf(&b, "%s greets you", s->setup->host);
 	if (verb == VERB_EHLO)
 		buf_puts(&b, "\nPIPELINING\n8BITMIME\nSMTPUTF8\nSIZE\nDSN\nENHANCEDSTATUSCODES\nCHUNKING\nHELP");
-	reply(s, 250, NULL, b.data);
+	session_reply(s, 250, NULL, b.data);
 	buf_free(&b);
 }
 
 static void
-begin_transaction(struct server *s, struct path_command *p)
+begin_transaction(struct session *s, struct path_command *p)
 {
 	struct outcome o = {0};
 
@@ -323,28 +157,28 @@ begin_transaction(struct server *s, struct path_command *p)
 			s->unreachable = o;
 		if (!s->stored)
 			look_ahead(s, p);
-		s->begun = s->stored || relay_mail(&s->relay, &s->result, &s->envelope, p->size, p->eight_bit, &o) == 0 || goes_on(s, &o);
+		s->begun = s->stored || relay_mail(&s->relay, &s->result, &s->envelope, p->size, p->eight_bit, &o) == 0 || session_goes_on(s, &o);
 		if (s->begun && s->stored)
-			reply(s, 250, "2.1.0", "Sender taken");
+			session_reply(s, 250, "2.1.0", "Sender taken");
 		else if (s->begun)
-			answer_success(s, "2.1.0");
+			session_answer_success(s, "2.1.0");
 		if (s->begun)
 			return;
 	} else if (s->envelope.sender == NULL)
 		s->envelope.sender = mem_dup("");
-	fail_transaction(s, &o, "5.1.7");
+	session_fail(s, &o, "5.1.7");
 	s->sender_refused = o.cause != CAUSE_BAD_ADDRESS;
 }
 
 static void
-do_mail(struct server *s, const char *argument)
+do_mail(struct session *s, const char *argument)
 {
 	struct path_command p;
 	const char *why;
 	int code;
 
 	if (s->begun) {
-		refuse_order(s, "A message is begun already; RSET gives it up");
+		session_refuse_order(s, "A message is begun already; RSET gives it up");
 		return;
 	}
 	s->sender_refused = false;
@@ -352,7 +186,7 @@ do_mail(struct server *s, const char *argument)
 	if (code != 0)
 		refuse_syntax(s, code, VERB_MAIL, why);
 	else if (address_is_utf8(p.path) && !p.utf8 && !s->basic)
-		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8");
+		session_refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8");
 	else
 		begin_transaction(s, &p);
 	command_free(&p);
@@ -360,7 +194,7 @@ do_mail(struct server *s, const char *argument)
 
 /* Of several that one RCPT has come to, one was refused: so it is for all of them, or those who were taken would get it again and again. */
 static void
-take_back(struct server *s, size_t i, const struct outcome *refusal)
+take_back(struct session *s, size_t i, const struct outcome *refusal)
 {
 	struct envelope *e = &s->envelope;
 
@@ -373,13 +207,13 @@ take_back(struct server *s, size_t i, const struct outcome *refusal)
 
 /* The verdict on what one RCPT has come to, from recipient i on: the first refusal, else the last word. */
 static void
-ask_recipients(struct server *s, size_t first, const struct path_command *p)
+ask_recipients(struct session *s, size_t first, const struct path_command *p)
 {
 	struct envelope *e = &s->envelope;
 	struct outcome refusal = {0};
 
 	if (first == e->count) {
-		reply(s, 250, "2.1.5", "Named already");
+		session_reply(s, 250, "2.1.5", "Named already");
 		return;
 	}
 	for (size_t i = first; i < e->count; i++) {
@@ -393,34 +227,34 @@ ask_recipients(struct server *s, size_t first, const struct path_command *p)
 			refusal = *r->fate;
 		else if (s->stored)
 			r->state = RCPT_TAKEN;
-		else if (relay_rcpt(&s->relay, &s->result, e, i, &refusal) == -1 && goes_on(s, &refusal)) {
+		else if (relay_rcpt(&s->relay, &s->result, e, i, &refusal) == -1 && session_goes_on(s, &refusal)) {
 			refusal = (struct outcome){0};
 			envelope_revive(e, i, RCPT_TAKEN);
 		}
 	}
 	if (refusal.status == 0) {
 		if (s->stored)
-			reply(s, 250, "2.1.5", "Recipient taken");
+			session_reply(s, 250, "2.1.5", "Recipient taken");
 		else
-			answer_success(s, "2.1.5");
+			session_answer_success(s, "2.1.5");
 		return;
 	}
 	take_back(s, first, &refusal);
-	answer_failure(s, &refusal, "5.1.3");
+	session_answer_failure(s, &refusal, "5.1.3");
 }
 
 static void
-add_recipient(struct server *s, const struct path_command *p)
+add_recipient(struct session *s, const struct path_command *p)
 {
 	size_t first;
 	struct outcome o = {0};
 
 	if (s->envelope.count >= SERVER_RCPT_MAX) {
-		reply(s, 452, "4.5.3", "Too many recipients; the others take another message");
+		session_reply(s, 452, "4.5.3", "Too many recipients; the others take another message");
 		return;
 	}
 	if (envelope_add(&s->envelope, &s->source, p->path, &first, &o) == -1) {
-		answer_failure(s, &o, "5.1.3");
+		session_answer_failure(s, &o, "5.1.3");
 		return;
 	}
 	s->asked++;
@@ -428,21 +262,21 @@ add_recipient(struct server *s, const struct path_command *p)
 }
 
 static void
-do_rcpt(struct server *s, const char *argument)
+do_rcpt(struct session *s, const char *argument)
 {
 	struct path_command p;
 	const char *why;
 	int code;
 
 	if (!s->begun || s->reader != NULL) {
-		refuse_order(s, s->begun ? "The message has begun; BDAT or RSET" : "MAIL comes first");
+		session_refuse_order(s, s->begun ? "The message has begun; BDAT or RSET" : "MAIL comes first");
 		return;
 	}
 	code = command_path(&p, VERB_RCPT, argument, &why);
 	if (code != 0)
 		refuse_syntax(s, code, VERB_RCPT, why);
 	else if (address_is_utf8(p.path) && !s->envelope.utf8 && !s->basic)
-		refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8 at MAIL");
+		session_refuse(s, 501, "5.6.7", "An address outside ASCII takes the parameter SMTPUTF8 at MAIL");
 	else
 		add_recipient(s, &p);
 	command_free(&p);
@@ -450,26 +284,26 @@ do_rcpt(struct server *s, const char *argument)
 
 /* Whether a message may come now; else it is refused. */
 static bool
-may_begin_message(struct server *s)
+may_begin_message(struct session *s)
 {
 	if (!s->begun || s->asked == 0)
-		refuse_order(s, s->begun ? "RCPT comes first" : "MAIL comes first");
+		session_refuse_order(s, s->begun ? "RCPT comes first" : "MAIL comes first");
 	else if (envelope_count(&s->envelope, RCPT_TAKEN) == 0)
-		reply(s, 554, "5.5.1", "No recipient was taken");
+		session_reply(s, 554, "5.5.1", "No recipient was taken");
 	else
 		return true;
 	return false;
 }
 
 static void
-begin_message(struct server *s)
+begin_message(struct session *s)
 {
 	s->reading = (struct outcome){0};
 	s->reader = message_begin(&s->message, false, s->setup->directory, &s->reading);
 }
 
 static void
-do_data(struct server *s, const char *argument, bool crlf)
+do_data(struct session *s, const char *argument, bool crlf)
 {
 	enum intake_result r;
 
@@ -478,13 +312,13 @@ do_data(struct server *s, const char *argument, bool crlf)
 		return;
 	}
 	if (s->reader != NULL) {
-		refuse_order(s, "The message comes in chunks; BDAT or RSET");
+		session_refuse_order(s, "The message comes in chunks; BDAT or RSET");
 		return;
 	}
 	if (!may_begin_message(s))
 		return;
-	reply(s, 354, NULL, "The message; a line with a lone dot ends it");
-	flush(s);
+	session_reply(s, 354, NULL, "The message; a line with a lone dot ends it");
+	session_flush(s);
 	if (s->over)
 		return;
 	begin_message(s);
@@ -497,16 +331,16 @@ do_data(struct server *s, const char *argument, bool crlf)
 
 /* Where a chunk ends that is not understood nobody knows, and its octets must not be taken for commands. */
 static void
-end_at_chunk(struct server *s)
+end_at_chunk(struct session *s)
 {
 	if (s->over)
 		return;
-	reply(s, 421, "4.7.0", "Where the chunk ends is not known; closing");
-	end(s, EX_USAGE);
+	session_reply(s, 421, "4.7.0", "Where the chunk ends is not known; closing");
+	session_end(s, EX_USAGE);
 }
 
 static void
-do_bdat(struct server *s, const char *argument)
+do_bdat(struct session *s, const char *argument)
 {
 	enum intake_result r;
 	uint64_t octets;
@@ -533,12 +367,12 @@ do_bdat(struct server *s, const char *argument)
 		end_message(s);
 	else {
 		(void)snprintf(text, sizeof(text), "%llu octets", (unsigned long long)octets);
-		reply(s, 250, "2.0.0", text);
+		session_reply(s, 250, "2.0.0", text);
 	}
 }
 
 static void
-do_help(struct server *s, const char *argument)
+do_help(struct session *s, const char *argument)
 {
 	const char *rest;
 	enum verb verb = command_verb(argument, &rest);
@@ -552,24 +386,24 @@ do_help(struct server *s, const char *argument)
 	free(topic);
 	buf_free(&unknown);
 	b.data[--b.len] = '\0';		/* the last line end is the reply's own */
-	reply(s, 214, "2.0.0", b.data);
+	session_reply(s, 214, "2.0.0", b.data);
 	buf_free(&b);
 }
 
 static void
-do_unknown(struct server *s, const char *line)
+do_unknown(struct session *s, const char *line)
 {
 	struct buf b = {0};
 
 	buf_puts(&b, "No such command: \"");
 	printable_add(&b, line, strlen(line), 80);
 	buf_puts(&b, "\"; HELP lists them");
-	refuse(s, 500, "5.5.1", b.data);
+	session_refuse(s, 500, "5.5.1", b.data);
 	buf_free(&b);
 }
 
 static void
-do_command(struct server *s, enum verb verb, const char *line, const char *argument, bool crlf)
+do_command(struct session *s, enum verb verb, const char *line, const char *argument, bool crlf)
 {
 	switch (verb) {
 	case VERB_EHLO:
@@ -590,54 +424,54 @@ do_command(struct server *s, enum verb verb, const char *line, const char *argum
 		break;
 	case VERB_RSET:
 		drop(s);
-		reply(s, 250, "2.0.0", "Forgotten");
+		session_reply(s, 250, "2.0.0", "Forgotten");
 		break;
 	case VERB_NOOP:
-		reply(s, 250, "2.0.0", "Nothing done");
+		session_reply(s, 250, "2.0.0", "Nothing done");
 		break;
 	case VERB_VRFY:
 		if (*argument == '\0')
 			refuse_syntax(s, 501, verb, "");
 		else
-			reply(s, 252, "2.0.0", "RCPT asks the smarthost");
+			session_reply(s, 252, "2.0.0", "RCPT asks the smarthost");
 		break;
 	case VERB_HELP:
 		do_help(s, argument);
 		break;
 	case VERB_QUIT:
-		reply(s, 221, "2.0.0", "Goodbye");
-		end(s, EX_OK);
+		session_reply(s, 221, "2.0.0", "Goodbye");
+		session_end(s, EX_OK);
 		break;
 	case VERB_UNKNOWN:
 	case VERB_COUNT:
 		do_unknown(s, line);
 		break;
 	default:
-		refuse(s, 502, "5.5.1", "Not available here; HELP lists what is");
+		session_refuse(s, 502, "5.5.1", "Not available here; HELP lists what is");
 		break;
 	}
 }
 
 /* A line that is none, whatever command it begins with. */
 static void
-refuse_line(struct server *s, enum verb verb, int code, const char *text)
+refuse_line(struct session *s, enum verb verb, int code, const char *text)
 {
-	refuse(s, code, "5.5.2", text);
+	session_refuse(s, code, "5.5.2", text);
 	if (verb == VERB_BDAT)
 		end_at_chunk(s);
 }
 
 /* One line, whatever it is. */
 static void
-do_line(struct server *s, const char *line, size_t len, bool crlf)
+do_line(struct session *s, const char *line, size_t len, bool crlf)
 {
 	const char *argument;
 	enum verb verb = command_verb(line, &argument);
 	bool path = verb == VERB_MAIL || verb == VERB_RCPT;
 
 	if (verb == VERB_UNKNOWN && command_is_foreign(line)) {
-		reply(s, 421, "4.7.0", "This is SMTP, and that was not; closing");
-		end(s, EX_USAGE);
+		session_reply(s, 421, "4.7.0", "This is SMTP, and that was not; closing");
+		session_end(s, EX_USAGE);
 	} else if (strlen(line) < len || (address_is_utf8(line) && !path))
 		refuse_line(s, verb, 501, "An octet in it that no command may have");
 	else if (!path && len + 2 > COMMAND_LINE_MAX)
@@ -647,7 +481,7 @@ do_line(struct server *s, const char *line, size_t len, bool crlf)
 }
 
 static void
-converse(struct server *s)
+converse(struct session *s)
 {
 	char line[COMMAND_LONG_MAX - 1];
 
@@ -670,7 +504,7 @@ converse(struct server *s)
 int
 server_run(const struct server_setup *setup, size_t *transactions)
 {
-	struct server *s = mem_alloc(sizeof(*s));
+	struct session *s = mem_alloc(sizeof(*s));
 	struct buf greeting = {0};
 	int status;
 
@@ -682,10 +516,10 @@ server_run(const struct server_setup *setup, size_t *transactions)
 	relay_init(&s->relay, setup->config, setup->trace);
 	outgoing_source(&s->source, setup->config, setup->host, setup->aliases);
 	buf_printf(&greeting, "%s ESMTP sendmail-submit; HELP explains", setup->host);
-	reply(s, 220, NULL, greeting.data);
+	session_reply(s, 220, NULL, greeting.data);
 	buf_free(&greeting);
 	converse(s);
-	flush(s);
+	session_flush(s);
 	drop(s);
 	relay_close(&s->relay);
 	status = s->status;

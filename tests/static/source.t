@@ -37,7 +37,7 @@ sub where
 my %floor;
 my $level = 0;
 for (['aside', 'clock', 'mem', 'json', 'url', 'outcome', 'printable', 'put', 'base64', 'log', 'trace', 'explain', 'dsn'], ['config', 'options', 'secret'], ['net/', 'mail/'],
-    ['smtp/', 'oauth/', 'outgoing', 'queue/spool', 'queue/disk', 'queue/removal'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server'], ['notify', 'authorize'], ['queue/'], ['keep'], ['desk', 'check'], ['run'], ['main']) {
+    ['smtp/', 'oauth/', 'outgoing', 'queue/spool', 'queue/disk', 'queue/removal'], ['submit'], ['relay'], ['probe', 'report', 'smtp/server', 'smtp/session', 'smtp/flight'], ['notify', 'authorize'], ['queue/'], ['keep'], ['desk', 'check'], ['run'], ['main']) {
 	$floor{$_} = $level for @$_;
 	$level++;
 }
@@ -46,7 +46,7 @@ sub floor_of
 	my ($path) = @_;
 
 	my ($name) = $path =~ m{^(?:src/)?([a-z0-9]+/?)};	# config_source.c is of config's room
-	return $path =~ m{(smtp/server)\.|(queue/(?:spool|disk|removal))} ? $floor{$1 // $2} : $floor{$name};
+	return $path =~ m{(smtp/(?:server|session|flight))\.|(queue/(?:spool|disk|removal))} ? $floor{$1 // $2} : $floor{$name};
 }
 my (@unknown, @upwards, @sideways);
 for my $file (@sources) {
