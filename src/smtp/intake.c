@@ -3,12 +3,27 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "clock.h"
 #include "smtp/intake.h"
 
 #define FLOOD_MAX	(1024 * 1024)	/* octets of one line */
+
+/* Room for so many octets in all, from the begin of the block on, where what is not taken stands then. */
+static void
+make_room(struct intake *in, size_t size)
+{
+	in->len -= in->at;
+	if (in->len > 0)
+		memmove(in->block, in->block + in->at, in->len);
+	in->at = 0;
+	if (in->room < size) {
+		in->block = mem_grow(in->block, size, 1);
+		in->room = size;
+	}
+}
 
 struct intake *
 intake_new(int fd, int idle)
@@ -17,7 +32,30 @@ intake_new(int fd, int idle)
 
 	in->fd = fd;
 	in->idle = idle;
+	make_room(in, INTAKE_BLOCK);
 	return in;
+}
+
+void
+intake_free(struct intake *in)
+{
+	free(in->block);
+	free(in);
+}
+
+/* One read, which does not wait. False: nothing came. */
+static bool
+take_in(struct intake *in)
+{
+	ssize_t n = read(in->fd, in->block + in->len, INTAKE_BLOCK);
+
+	if (n > 0) {
+		in->len += (size_t)n;
+		return true;
+	}
+	in->ended = n == 0 || (errno != EINTR && errno != EAGAIN);
+	in->error = n == 0 || !in->ended ? 0 : errno;
+	return false;
 }
 
 /* Reads a block when the last one is taken. */
@@ -26,7 +64,7 @@ fill(struct intake *in)
 {
 	struct pollfd wait = {.fd = in->fd, .events = POLLIN};
 	msec deadline;
-	ssize_t n;
+	int n;
 
 	if (in->at < in->len)
 		return INTAKE_OK;
@@ -41,15 +79,44 @@ fill(struct intake *in)
 			return INTAKE_IDLE;
 		if (n <= 0)
 			continue;
-		n = read(in->fd, in->block, sizeof(in->block));
-		if (n > 0) {
-			in->at = 0;
-			in->len = (size_t)n;
+		make_room(in, INTAKE_BLOCK);
+		if (take_in(in))
 			return INTAKE_OK;
-		}
-		in->ended = n == 0 || (errno != EINTR && errno != EAGAIN);
-		in->error = n == 0 || !in->ended ? 0 : errno;
 	}
+}
+
+bool
+intake_more(struct intake *in)
+{
+	struct pollfd now = {.fd = in->fd, .events = POLLIN};
+
+	if (in->ended || in->len - in->at >= INTAKE_AHEAD || poll(&now, 1, 0) <= 0)
+		return false;
+	make_room(in, INTAKE_AHEAD + INTAKE_BLOCK);
+	return take_in(in);
+}
+
+void
+intake_back(struct intake *in, const char *p, size_t n)
+{
+	make_room(in, in->len - in->at + n);
+	if (in->len > 0)
+		memmove(in->block + n, in->block, in->len);
+	memcpy(in->block, p, n);
+	in->len += n;
+}
+
+struct intake *
+intake_view(const struct intake *in)
+{
+	struct intake *view = mem_alloc(sizeof(*view));
+
+	view->fd = -1;
+	view->ended = true;
+	make_room(view, in->len - in->at + 1);
+	view->len = in->len - in->at;
+	memcpy(view->block, in->block + in->at, view->len);
+	return view;
 }
 
 enum intake_result

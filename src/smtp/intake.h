@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include "mail/message.h"
 
-#define INTAKE_BLOCK	65536
+#define INTAKE_BLOCK	65536		/* octets that are read at a time */
+#define INTAKE_AHEAD	(2 * INTAKE_BLOCK)	/* that are read ahead */
 
 enum intake_result { INTAKE_OK, INTAKE_END, INTAKE_IDLE, INTAKE_TOO_LONG, INTAKE_FLOOD };
 
@@ -23,11 +24,22 @@ struct intake {
 	int error;
 	size_t at;		/* what is in the block, from at to len, was read and not yet taken */
 	size_t len;
-	char block[INTAKE_BLOCK];
+	size_t room;		/* octets that the block has */
+	char *block;
 };
 
 /* The caller sets waiting, where there is something to be called. */
 struct intake *intake_new(int fd, int idle);
+void intake_free(struct intake *in);	/* fd stays open */
+
+/* Reads what has come, behind what is there, without waiting for it. False: nothing has, or there is as much ahead as there may be. */
+bool intake_more(struct intake *in);
+
+/* Octets that were taken are to be taken once more. */
+void intake_back(struct intake *in, const char *p, size_t n);
+
+/* A view of what has come and is not taken, with the same functions: what is taken there is not taken here. It ends where that ends. */
+struct intake *intake_view(const struct intake *in);
 
 /*
  * One line into line, without its line end (CRLF or LF), NUL-terminated; *len: its octets, NULs among them included; *crlf: how it ended. INTAKE_TOO_LONG: it had

@@ -526,7 +526,7 @@ server_run(const struct server_setup *setup, size_t *transactions)
 	*transactions = s->transactions;
 	buf_free(&s->replies.held);
 	buf_free(&s->next);
-	free(s->in);
+	intake_free(s->in);
 	free(s);
 	return status;
 }

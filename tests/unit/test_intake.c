@@ -41,10 +41,10 @@ intake_silent(const char *text, int *other)
 }
 
 static void
-intake_free(struct intake *in)
+intake_close(struct intake *in)
 {
 	(void)close(in->fd);
-	free(in);
+	intake_free(in);
 }
 
 /* ---- messages ---- */
@@ -186,7 +186,7 @@ check_row(const struct row *row, bool lf_ends, int fd)
 		fail_msg("row %zu, %s: \"%s\" is next, not \"%s\"", (size_t)(row - rows), lf_ends ? "LF" : "CRLF", line, next);
 	free(got);
 	free(want);
-	intake_free(in);
+	intake_close(in);
 }
 
 /* Whole, cut in two at each place, and octet by octet. */
@@ -288,7 +288,7 @@ random_octets_in_random_pieces(void **state)
 		free(want);
 		buf_free(&in);
 		buf_free(&text);
-		intake_free(intake);
+		intake_close(intake);
 	}
 	assert_true(ended > 1000);	/* else it says little */
 }
@@ -327,7 +327,7 @@ the_end_across_blocks(void **state)
 			assert_string_equal(line, ends ? "end" : "NEXT");
 			free(got);
 			buf_free(&b);
-			intake_free(in);
+			intake_close(in);
 		}
 	}
 }
@@ -346,12 +346,12 @@ data_without_its_end(void **state)
 			struct intake *in = intake_silent(part, &other);
 
 			free(take_data(in, lf_ends == 1, INTAKE_IDLE));
-			intake_free(in);
+			intake_close(in);
 			(void)close(other);
 			in = intake_new(open_whole(part, n), PATIENCE);
 			free(take_data(in, lf_ends == 1, INTAKE_END));
 			free(take_data(in, lf_ends == 1, INTAKE_END));	/* it stays so */
-			intake_free(in);
+			intake_close(in);
 			free(part);
 		}
 	}
@@ -390,7 +390,7 @@ lines(void **state)
 		}
 		assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_END);
 		assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_END);
-		intake_free(in);
+		intake_close(in);
 	}
 	buf_free(&b);
 }
@@ -419,7 +419,7 @@ longest_line(void **state)
 		assert_string_equal(line, cases[i / 2].line);
 		assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_OK);
 		assert_string_equal(line, "NEXT");
-		intake_free(in);
+		intake_close(in);
 		free(text);
 	}
 }
@@ -437,13 +437,13 @@ a_line_without_end(void **state)
 	memset(text, 'x', sizeof(text));
 	in = intake_new(open_whole(text, sizeof(text)), PATIENCE);
 	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_FLOOD);
-	intake_free(in);
+	intake_close(in);
 	memcpy(text + 500000, "\nNEXT\n", 6);
 	in = intake_new(open_whole(text, sizeof(text)), PATIENCE);
 	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_TOO_LONG);
 	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_OK);
 	assert_string_equal(line, "NEXT");
-	intake_free(in);
+	intake_close(in);
 }
 
 /* Silence ends a wait; what had come of a line before it is no line. */
@@ -461,7 +461,7 @@ silence(void **state)
 		struct intake *in = intake_silent(texts[i], &other);
 
 		assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_IDLE);
-		intake_free(in);
+		intake_close(in);
 		(void)close(other);
 	}
 }
@@ -504,7 +504,7 @@ told_before_each_wait(void **state)
 	assert_int_equal(write(other, "OP\r\n", 4), 4);
 	assert_int_equal(intake_chunk(in, 4, NULL), INTAKE_OK);
 	assert_int_equal(told, 3);
-	intake_free(in);
+	intake_close(in);
 	(void)close(other);
 }
 
@@ -524,16 +524,16 @@ other_descriptors(void **state)
 	assert_int_equal(write(other, "NOOP\r\n", 6), 6);
 	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_OK);
 	assert_string_equal(line, "NOOP");
-	intake_free(in);
+	intake_close(in);
 	(void)close(other);
 	in = intake_new(open("/", O_RDONLY | O_CLOEXEC), PATIENCE);
 	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_END);
 	assert_int_equal(in->error, EISDIR);
-	intake_free(in);
+	intake_close(in);
 	in = intake_new(open_whole("", 0), PATIENCE);
 	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_END);
 	assert_int_equal(in->error, 0);
-	intake_free(in);
+	intake_close(in);
 }
 
 /* ---- chunks ---- */
@@ -569,7 +569,7 @@ chunks(void **state)
 			assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_OK);
 			assert_string_equal(line, "QUIT");
 			free(got);
-			intake_free(in);
+			intake_close(in);
 		}
 	}
 }
@@ -591,13 +591,13 @@ chunks_that_nobody_wants(void **state)
 	assert_int_equal(intake_chunk(in, sizeof(text) - 6, NULL), INTAKE_OK);
 	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_OK);
 	assert_string_equal(line, "QUIT");
-	intake_free(in);
+	intake_close(in);
 	in = intake_new(open_whole(text, sizeof(text)), PATIENCE);
 	assert_int_equal(intake_chunk(in, sizeof(text) + 1, NULL), INTAKE_END);
-	intake_free(in);
+	intake_close(in);
 	in = intake_silent("123", &other);
 	assert_int_equal(intake_chunk(in, 4, NULL), INTAKE_IDLE);
-	intake_free(in);
+	intake_close(in);
 	(void)close(other);
 }
 
