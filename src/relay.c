@@ -24,7 +24,7 @@ hang_up(struct relay *r)
 		r->wary = r->wary || r->client.data_in_vain;
 		client_close(&r->client);
 	}
-	r->open = r->begun = r->stale = false;
+	r->open = r->begun = r->stale = r->proven = false;
 }
 
 /* True after a step that failed because the connection did. */
@@ -343,6 +343,37 @@ relay_reset(struct relay *r)
 	used = clock_now() - started;
 	r->left = used < kept ? kept - used : 0;
 	r->begun = false;
+}
+
+bool
+relay_bears(const struct relay *r)
+{
+	return r->open && pipeline_is_chunked(&r->client);
+}
+
+bool
+relay_fly(struct relay *r, struct pipeline *p)
+{
+	check(r);
+	if (!relay_bears(r) || r->begun || client_is_ahead(&r->client))
+		return false;
+	pipeline_begin(p, &r->client);
+	p->proven = r->proven;
+	return true;
+}
+
+void
+relay_landed(struct relay *r, struct pipeline *p)
+{
+	bool broken = p->broken;
+
+	r->begun = p->reset;
+	r->proven = p->proven;
+	pipeline_end(p);
+	if (broken)
+		hang_up(r);
+	else
+		relay_reset(r);
 }
 
 void

@@ -33,6 +33,7 @@ struct relay {
 	bool eight_bit;		/* what MAIL said */
 	uint64_t size;
 	msec left;		/* of the transaction's time */
+	bool proven;		/* the smarthost takes RSET as it should, on this connection: pipeline.h */
 	bool wary;		/* DATA that went ahead has cost a connection: it does so no more */
 	const struct buf *next;	/* what the caller will ask next, as client.h has it; or NULL. The owner sets it before relay_mail() and relay_message(), for that one call */
 };
@@ -57,6 +58,14 @@ void relay_take_back(struct relay *r);
 
 /* Ends a transaction without a message. */
 void relay_reset(struct relay *r);
+
+/*
+ * Between transactions: several whole ones in flight on the connection that there is. p is begun on it, and the connection its own until relay_landed(), with p empty, ends p. False: the smarthost
+ * does not bear it, or there is no connection; relay_bears(): no more than that is asked.
+ */
+bool relay_bears(const struct relay *r);
+bool relay_fly(struct relay *r, struct pipeline *p);
+void relay_landed(struct relay *r, struct pipeline *p);
 
 /* QUIT, and the end of the connection. */
 void relay_close(struct relay *r);

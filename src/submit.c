@@ -30,6 +30,18 @@ submit_note(struct result *r, const struct client *c)
 }
 
 void
+submit_tell(struct result *r, struct client *c, const struct pipelined *x)
+{
+	r->smarthost = c->configured;
+	c->took = CLIENT_NO_TIMES;
+	c->took.transfer = clock_now() - x->begun;
+	submit_note(r, c);
+	(void)strlcpy(r->reply, x->reply, sizeof(r->reply));
+	r->dsn_dropped = x->dsn_dropped;
+	r->size = x->size;
+}
+
+void
 submit_give_up(struct result *r, const struct outcome *o)
 {
 	r->tried = mem_grow(r->tried, r->tries + 1, sizeof(*r->tried));
@@ -199,13 +211,7 @@ submission_get(struct submission *s)
 void
 submission_tell(struct submission *s, const struct pipelined *x, struct result *r)
 {
-	r->smarthost = &s->config->smarthost[s->at];
-	s->client->took = CLIENT_NO_TIMES;
-	s->client->took.transfer = clock_now() - x->begun;
-	submit_note(r, s->client);
-	(void)strlcpy(r->reply, x->reply, sizeof(r->reply));
-	r->dsn_dropped = x->dsn_dropped;
-	r->size = x->size;
+	submit_tell(r, s->client, x);
 	if (x->status == 0)
 		s->stalls = 0;
 	else if (!x->again) {

@@ -107,10 +107,11 @@ int submit_status(const struct result *r);
 void submit_free(struct result *r);
 
 /*
- * Parts of submit() that relay.c shares: what is learned from a
- * connection; a smarthost that is given up; the worst of those given up from the given one on (there is at least one).
+ * Parts of submit() that relay.c and -bs share: what is learned from a connection, and of a message that was in flight on it; a smarthost that is given up; the worst of those
+ * given up from the given one on (there is at least one).
  */
 void submit_note(struct result *r, const struct client *c);
+void submit_tell(struct result *r, struct client *c, const struct pipelined *x);
 void submit_give_up(struct result *r, const struct outcome *o);
 const struct outcome *submit_worst(const struct result *r, size_t from);
 

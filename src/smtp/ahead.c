@@ -9,8 +9,6 @@
 #include "smtp/ahead.h"
 #include "smtp/transaction.h"
 
-#define RCPTS_MAX	100	/* RCPT that go ahead: that many each server takes (RFC 5321 section 4.5.3.1.8) */
-
 static void
 end_line(struct buf *lines)
 {
@@ -59,7 +57,7 @@ add_recipients(struct buf *lines, const struct transaction *t, const struct enve
 			buf_puts(lines, "DATA\n");
 			return;
 		}
-		if (verb != VERB_RCPT || n++ == RCPTS_MAX || !add_recipient(lines, t, source, argument))
+		if (verb != VERB_RCPT || n++ == FLIGHT_RCPTS || !add_recipient(lines, t, source, argument))
 			return;
 	}
 }

@@ -17,7 +17,6 @@
 #define FAST_MS		1000		/* milliseconds from a message to its answer */
 #define OCTETS_MAX	(1024 * 1024)	/* in flight */
 #define RCPTS_MAX	1000		/* recipients in flight: what is answered to them must have room while we still write (INPUT_MAX in stream.c) */
-#define RCPT_MAX	100		/* recipients of one message: that many each server takes (RFC 5321 section 4.5.3.1.8) */
 
 bool
 pipeline_is_chunked(const struct client *c)
@@ -80,7 +79,7 @@ pipeline_takes(const struct pipeline *p, struct envelope *e, struct message *m)
 	struct transaction t = {.c = p->c, .e = e, .m = m, .o = &o, .size = message_size(m)};
 	size_t pending = envelope_count(e, RCPT_PENDING);
 
-	return !p->broken && !pipeline_is_full(p) && p->c->cap.pipelining && pending > 0 && pending <= RCPT_MAX && (!p->chunked || t.size <= INLINE_MAX) &&
+	return !p->broken && !pipeline_is_full(p) && p->c->cap.pipelining && pending > 0 && pending <= FLIGHT_RCPTS && (!p->chunked || t.size <= INLINE_MAX) &&
 	    !mime_needed(m, p->c->cap.eight_bit) && !transaction_lacks(&t) && !has_utf8(p, e) && transaction_prepare(&t) == 0;
 }
 

@@ -14,6 +14,7 @@
 #include "printable.h"
 #include "smtp/ahead.h"
 #include "smtp/command.h"
+#include "smtp/flight.h"
 #include "smtp/session.h"
 
 /* Replies */
@@ -70,7 +71,9 @@ drop(struct session *s)
 static void
 look_ahead(struct session *s, const struct path_command *mail)
 {
-	if (s->relay.open && !s->envelope.requiretls)
+	if (mail == NULL && flight_is_next(s))
+		s->next.len = 0;	/* all of it goes at once */
+	else if (s->relay.open && !s->envelope.requiretls)
 		ahead_lines(&s->next, &s->relay.client, s->in, &s->source, mail, s->envid, !s->relay.wary);
 	s->relay.next = s->relay.open && !s->envelope.requiretls && s->next.len > 0 ? &s->next : NULL;
 }
@@ -491,6 +494,11 @@ converse(struct session *s)
 		size_t len;
 		bool crlf;
 
+		if (flight_take(s))
+			continue;
+		flight_land(s);
+		if (s->over)
+			break;
 		r = intake_line(s->in, line, sizeof(line), &len, &crlf);
 		if (r == INTAKE_OK)
 			do_line(s, line, len, crlf);

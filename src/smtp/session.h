@@ -27,6 +27,9 @@ struct session {
 	bool stored;			/* the message goes into the queue */
 	struct outcome unreachable;	/* why; status 0: it was to from the start */
 	msec store_until;		/* until then the smarthost is not asked again */
+	struct pipeline pipeline;	/* while flying */
+	bool flying;			/* whole transactions may be in flight (flight.h) */
+	bool walks;			/* the smarthost does not bear that after all */
 	bool sender_refused;		/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
 	size_t asked;			/* RCPT that were not refused for their form */
 	size_t bad;

@@ -12,6 +12,7 @@
 #include "outcome.h"
 #include "smtp/client.h"
 
+#define FLIGHT_RCPTS	100	/* RCPT that go together with what is behind them: that many each server takes (RFC 5321 section 4.5.3.1.8) */
 #define INLINE_MAX	65536	/* octets of a message that may share a flight with its envelope */
 
 /* What one transaction is doing. All is borrowed; o is where failures go. */

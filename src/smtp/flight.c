@@ -1,0 +1,374 @@
+/*
+ * Whole transactions in flight. See flight.h.
+ *
+ * What the caller says is looked at on a view of the input, by the same functions that take it step by step; it is taken only when it is put into the pipeline, and kept until it is known that
+ * it will not have to be taken again.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include "mail/address.h"
+#include "outgoing.h"
+#include "smtp/command.h"
+#include "smtp/flight.h"
+#include "smtp/transaction.h"
+
+/* A transaction that is in flight, or may be. */
+struct flight {
+	struct buf raw;			/* as it came */
+	struct envelope envelope;	/* a recipient for each RCPT */
+	char *envid;
+	struct message message;
+	struct result result;
+	bool data;			/* DATA, not BDAT */
+};
+
+/* What of a transaction has come: something that does not go this way; not all; all. */
+enum seen { SEEN_OTHER, SEEN_PART, SEEN_WHOLE };
+
+static void
+free_flight(struct flight *f)
+{
+	buf_free(&f->raw);
+	envelope_free(&f->envelope);
+	free(f->envid);
+	message_free(&f->message);
+	submit_free(&f->result);
+	free(f);
+}
+
+/* ---- what has come ---- */
+
+struct line {
+	char text[COMMAND_LONG_MAX - 1];
+	enum verb verb;
+	const char *argument;
+	bool crlf;
+};
+
+static enum seen
+see_line(struct intake *view, struct line *l)
+{
+	size_t len;
+	enum intake_result r = intake_line(view, l->text, sizeof(l->text), &len, &l->crlf);
+	bool path;
+
+	if (r != INTAKE_OK)
+		return r == INTAKE_END ? SEEN_PART : SEEN_OTHER;
+	l->verb = command_verb(l->text, &l->argument);
+	path = l->verb == VERB_MAIL || l->verb == VERB_RCPT;
+	return strlen(l->text) < len || address_is_utf8(l->text) || (!path && len + 2 > COMMAND_LINE_MAX) ? SEEN_OTHER : SEEN_WHOLE;
+}
+
+/* The sender. src: for the recipients. */
+static enum seen
+see_mail(struct intake *view, struct line *l, struct flight *f, struct envelope_source *src)
+{
+	enum seen seen = see_line(view, l);
+	struct outcome o = {0};
+	struct path_command p;
+	const char *why;
+	bool plain;
+
+	if (seen != SEEN_WHOLE || l->verb != VERB_MAIL)
+		return seen == SEEN_PART ? SEEN_PART : SEEN_OTHER;
+	plain = command_path(&p, VERB_MAIL, l->argument, &why) == 0 && !p.utf8;
+	if (plain) {
+		src->sender = p.null ? "<>" : p.path;
+		plain = envelope_begin(&f->envelope, src, &o) == 0 && !address_is_utf8(f->envelope.sender);
+		src->sender = NULL;
+		f->envelope.ret = p.ret;
+		f->envelope.envid = f->envid = p.envid;
+		p.envid = NULL;
+	}
+	command_free(&p);
+	return plain ? SEEN_WHOLE : SEEN_OTHER;
+}
+
+static bool
+add_recipient(struct flight *f, const struct envelope_source *src, const char *argument)
+{
+	struct envelope *e = &f->envelope;
+	struct outcome o = {0};
+	struct path_command p;
+	size_t before = e->count, first;
+	const char *why;
+	bool plain = command_path(&p, VERB_RCPT, argument, &why) == 0 && before < FLIGHT_RCPTS;
+
+	if (plain && envelope_add(e, src, p.path, &first, &o) == 0 && first == before && e->count == before + 1) {
+		struct recipient *r = &e->rcpt[first];
+
+		plain = r->state == RCPT_PENDING && !address_is_utf8(r->path);
+		r->notify = p.notify;
+		r->orcpt = p.orcpt;
+		p.orcpt = NULL;
+	} else
+		plain = false;
+	command_free(&p);
+	return plain;
+}
+
+/* RCPT after RCPT, and the line behind them. */
+static enum seen
+see_recipients(struct intake *view, struct line *l, struct flight *f, const struct envelope_source *src)
+{
+	enum seen seen;
+
+	while ((seen = see_line(view, l)) == SEEN_WHOLE && l->verb == VERB_RCPT)
+		if (!add_recipient(f, src, l->argument))
+			return SEEN_OTHER;
+	return seen == SEEN_WHOLE && f->envelope.count == 0 ? SEEN_OTHER : seen;
+}
+
+static enum seen
+see_message(struct intake *view, const struct line *l, struct flight *f, const struct session *s)
+{
+	const struct server_setup *setup = s->setup;
+	struct outcome o = {0};
+	struct message_reader *reader;
+	enum intake_result r;
+	uint64_t octets = 0;
+	bool last;
+
+	f->data = l->verb == VERB_DATA && *l->argument == '\0';
+	if (!f->data && (l->verb != VERB_BDAT || !command_chunk(l->argument, &octets, &last) || !last || octets > INLINE_MAX))
+		return SEEN_OTHER;
+	reader = message_begin(&f->message, false, setup->directory, &o);
+	r = f->data ? intake_data(view, !l->crlf, reader) : intake_chunk(view, octets, reader);
+	if (message_end(reader) == -1 || r != INTAKE_OK)
+		return r == INTAKE_END ? SEEN_PART : SEEN_OTHER;
+	f->result.started = clock_now();
+	if (outgoing_repair(&f->message, &f->envelope, setup->config, setup->host, "", &o) == -1)
+		return SEEN_OTHER;
+	outgoing_message_id(&f->message, f->result.message_id, sizeof(f->result.message_id));
+	return SEEN_WHOLE;
+}
+
+/* Looks at the next transaction; *flight: all that it will take, where it is whole. */
+static enum seen
+see(const struct session *s, struct flight **flight)
+{
+	struct intake *view = intake_view(s->in);
+	struct flight *f = mem_alloc(sizeof(*f));
+	struct line *l = mem_alloc(sizeof(*l));
+	struct envelope_source src = s->source;
+	enum seen seen = see_mail(view, l, f, &src);
+
+	f->message.body.fd = -1;
+	if (seen == SEEN_WHOLE)
+		seen = see_recipients(view, l, f, &src);
+	if (seen == SEEN_WHOLE)
+		seen = see_message(view, l, f, s);
+	if (seen == SEEN_WHOLE) {
+		buf_add(&f->raw, s->in->block + s->in->at, view->at);
+		*flight = f;
+	} else
+		free_flight(f);
+	intake_free(view);
+	free(l);
+	return seen;
+}
+
+/* ---- what comes of it ---- */
+
+/* What is in flight behind one with which the line broke, and that one where it is to be sent again, is taken once more. */
+static void
+give_back(struct session *s, struct flight *first)
+{
+	const struct pipelined *x;
+	struct buf raw = {0};
+
+	if (first != NULL)
+		buf_add(&raw, first->raw.data, first->raw.len);
+	while ((x = pipeline_get(&s->pipeline)) != NULL) {
+		struct flight *f = x->owner;
+
+		buf_add(&raw, f->raw.data, f->raw.len);
+		free_flight(f);
+	}
+	if (raw.len > 0)
+		intake_back(s->in, raw.data, raw.len);
+	buf_free(&raw);
+	s->walks = s->walks || s->pipeline.late || !s->pipeline.worked;
+	relay_landed(&s->relay, &s->pipeline);
+	s->flying = false;
+}
+
+static void
+answer_refused_sender(struct session *s, const struct outcome *o)
+{
+	size_t others = s->envelope.count + 1;
+
+	session_fail(s, o, "5.1.7");
+	while (others-- > 0)
+		session_reply(s, 503, "5.5.1", "MAIL comes first");
+}
+
+/* failed: the message has. Returns how many may get it. */
+static size_t
+answer_recipients(struct session *s, bool failed)
+{
+	struct envelope *e = &s->envelope;
+	struct outcome o = {0};
+	size_t taken = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		if (e->rcpt[i].state == RCPT_PENDING && !failed) {	/* the smarthost has enough of them */
+			(void)outcome_set(&o, EX_TEMPFAIL, STAGE_RCPT, CAUSE_REPLY, "too many recipients; the others take another message", "<%s> was not taken", e->rcpt[i].path);
+			o.code = 452;
+			(void)strlcpy(o.enhanced, "4.5.3", sizeof(o.enhanced));
+			envelope_fail(e, i, &o);
+		}
+		if (e->rcpt[i].state == RCPT_FAILED)
+			session_answer_failure(s, e->rcpt[i].fate, "5.1.3");
+		else
+			session_reply(s, 250, "2.1.5", "Recipient taken");
+		taken += e->rcpt[i].state != RCPT_FAILED;
+	}
+	return taken;
+}
+
+/* failure: of the message, or NULL. */
+static void
+answer_message(struct session *s, const struct flight *f, struct outcome *failure)
+{
+	int status = failure != NULL ? -1 : 0;
+
+	if (f->data)
+		session_reply(s, 354, NULL, "The message; a line with a lone dot ends it");
+	if (s->stored)
+		status = session_store(s, failure);
+	if (status == -1)
+		session_fail(s, failure, "5.6.0");
+	else {
+		session_answer_end(s);
+		session_finish(s);
+	}
+}
+
+/* All replies to a transaction. */
+static void
+answer(struct session *s, struct flight *f, struct pipelined *x)
+{
+	bool failed = x->status == -1;
+
+	s->envelope = f->envelope;
+	s->envid = f->envid;
+	s->message = f->message;
+	s->result = f->result;
+	s->begun = true;
+	f->envelope = (struct envelope){0};
+	f->envid = NULL;
+	f->message = (struct message){.body.fd = -1};
+	f->result = (struct result){0};
+	if (failed && !session_goes_on(s, &x->o) && x->o.stage == STAGE_MAIL)
+		answer_refused_sender(s, &x->o);
+	else {
+		session_reply(s, 250, "2.1.0", "Sender taken");
+		if (answer_recipients(s, failed) > 0)
+			answer_message(s, f, failed ? &x->o : NULL);
+		else {
+			session_reply(s, 554, "5.5.1", "No recipient was taken");
+			session_finish(s);
+		}
+	}
+	message_free(&s->message);
+}
+
+/* Waits for what comes of the first that is in flight. False: none is. */
+static bool
+land_first(struct session *s)
+{
+	const struct pipelined *first = s->flying ? pipeline_get(&s->pipeline) : NULL;
+	struct pipelined x;
+	struct flight *f;
+
+	if (first == NULL)
+		return false;
+	x = *first;
+	f = x.owner;
+	if (!x.again)
+		submit_tell(&f->result, s->pipeline.c, &x);
+	if (x.status == 0)	/* with the smarthost's own words, which are there still */
+		answer(s, f, &x);
+	if (s->pipeline.broken)
+		give_back(s, x.again ? f : NULL);
+	if (x.status == -1 && !x.again)
+		answer(s, f, &x);
+	free_flight(f);
+	return true;
+}
+
+/* ---- in and out ---- */
+
+/* Whether anything goes this way now. */
+static bool
+may_fly(const struct session *s)
+{
+	const struct server_setup *setup = s->setup;
+
+	return !s->over && !s->walks && !s->begun && relay_bears(&s->relay) && setup->trouble->status == 0 && !setup->requiretls && !setup->config->requiretls &&
+	    (setup->keep == NULL || (!setup->store && clock_now() >= s->store_until));
+}
+
+static bool
+put(struct session *s, struct flight *f)
+{
+	msec allowed = 1000 * ((msec)s->setup->config->timeout + (msec)(message_size(&f->message) / 65536));
+
+	if (!s->flying)
+		s->flying = relay_fly(&s->relay, &s->pipeline);
+	while (s->flying && pipeline_is_full(&s->pipeline))
+		(void)land_first(s);
+	if (!s->flying || s->over || !pipeline_takes(&s->pipeline, &f->envelope, &f->message)) {
+		free_flight(f);
+		return false;
+	}
+	s->in->at += f->raw.len;
+	pipeline_put(&s->pipeline, &f->envelope, &f->message, allowed, f);
+	return true;
+}
+
+/* More has come; or while nothing has, something in flight has landed. */
+static bool
+more(struct session *s)
+{
+	if (intake_more(s->in))
+		return true;
+	if (!land_first(s))
+		return false;
+	session_flush(s);
+	return true;
+}
+
+bool
+flight_take(struct session *s)
+{
+	struct flight *f;
+	enum seen seen = SEEN_OTHER;
+
+	while (may_fly(s) && (seen = see(s, &f)) == SEEN_PART && more(s))
+		seen = SEEN_OTHER;
+	return seen == SEEN_WHOLE && put(s, f);
+}
+
+bool
+flight_is_next(const struct session *s)
+{
+	struct flight *f;
+
+	if (s->walks || !relay_bears(&s->relay) || s->envelope.requiretls || see(s, &f) != SEEN_WHOLE)
+		return false;
+	free_flight(f);
+	return true;
+}
+
+void
+flight_land(struct session *s)
+{
+	while (land_first(s))
+		;
+	if (s->flying)
+		relay_landed(&s->relay, &s->pipeline);
+	s->flying = false;
+}
