@@ -601,6 +601,109 @@ chunks_that_nobody_wants(void **state)
 	(void)close(other);
 }
 
+static void
+assert_line(struct intake *in, const char *want)
+{
+	char line[64];
+	size_t len;
+	bool crlf;
+
+	assert_int_equal(intake_line(in, line, sizeof(line), &len, &crlf), INTAKE_OK);
+	assert_string_equal(line, want);
+}
+
+/* What has come is read ahead, however it comes and up to a bound; nothing is waited for, and none of it is lost or changes places. */
+static void
+read_ahead(void **state)
+{
+	static char text[4 * INTAKE_BLOCK];
+	struct intake *in;
+	int other;
+	size_t ahead = 0;
+
+	(void)state;
+	in = intake_silent("one\r\ntwo\r\nth", &other);
+	assert_true(intake_more(in));
+	assert_false(intake_more(in));
+	assert_line(in, "one");
+	assert_int_equal(write(other, "ree\r\nfour\r\n", 11), 11);
+	assert_true(intake_more(in));
+	assert_line(in, "two");
+	assert_line(in, "three");
+	assert_line(in, "four");
+	assert_false(intake_more(in));
+	(void)close(other);
+	assert_false(intake_more(in));
+	assert_true(in->ended);
+	intake_close(in);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = i % 8 == 7 ? '\n' : (char)('a' + i / 8 % 26);
+	in = intake_new(open_whole(text, sizeof(text)), PATIENCE);
+	while (intake_more(in)) {
+		assert_true(in->len - in->at > ahead && in->len - in->at < INTAKE_AHEAD + INTAKE_BLOCK);
+		ahead = in->len - in->at;
+	}
+	assert_true(ahead >= INTAKE_AHEAD);
+	for (size_t i = 0; i < sizeof(text); i += 8) {
+		char want[8];
+
+		if (i % 24 == 0)
+			(void)intake_more(in);
+		(void)snprintf(want, sizeof(want), "%.7s", text + i);
+		assert_line(in, want);
+	}
+	intake_close(in);
+}
+
+/* A view takes what is there, and what it does with it is its own; what was taken can be put back, whatever has come behind it. */
+static void
+views_and_back(void **state)
+{
+	static const char more[] = "1234567\r\n";
+	struct intake *in, *view;
+	struct message m;
+	struct outcome o = {0};
+	struct message_reader *r;
+	char line[64];
+	size_t len;
+	bool crlf;
+	int other;
+
+	(void)state;
+	in = intake_silent("zero\r\none\r\nA: b\r\rc\n\n.\r\ntw", &other);
+	assert_line(in, "zero");
+	view = intake_view(in);
+	assert_line(view, "one");
+	r = message_begin(&m, false, NULL, &o);
+	assert_int_equal(intake_chunk(view, 12, r), INTAKE_OK);	/* which changes it */
+	assert_int_equal(message_end(r), 0);
+	message_free(&m);
+	assert_int_equal(intake_line(view, line, sizeof(line), &len, &crlf), INTAKE_END);
+	intake_free(view);
+	assert_line(in, "one");
+	assert_line(in, "A: b\r\rc");
+	intake_back(in, "A: b\n", 5);
+	intake_back(in, "one\r\n", 5);
+	assert_line(in, "one");
+	assert_line(in, "A: b");
+	assert_line(in, "");
+	assert_line(in, ".");
+	assert_int_equal(write(other, "o\r\n", 3), 3);
+	assert_line(in, "two");
+	for (size_t i = 0; i < 3 * INTAKE_BLOCK / (sizeof(more) - 1); i++)
+		intake_back(in, more, sizeof(more) - 1);	/* more than is ever read ahead */
+	assert_false(intake_more(in));
+	for (size_t i = 0; i < 3 * INTAKE_BLOCK / (sizeof(more) - 1); i++)
+		assert_line(in, "1234567");
+	assert_int_equal(write(other, "three\r\n", 7), 7);
+	assert_line(in, "three");
+	view = intake_view(in);
+	assert_int_equal(intake_line(view, line, sizeof(line), &len, &crlf), INTAKE_END);
+	intake_free(view);
+	intake_close(in);
+	(void)close(other);
+}
+
 int
 main(void)
 {
@@ -608,6 +711,7 @@ main(void)
 		cmocka_unit_test(each_row_in_each_mode), cmocka_unit_test(random_octets_in_random_pieces), cmocka_unit_test(the_end_across_blocks),
 		cmocka_unit_test(data_without_its_end), cmocka_unit_test(lines), cmocka_unit_test(longest_line), cmocka_unit_test(a_line_without_end),
 		cmocka_unit_test(silence), cmocka_unit_test(told_before_each_wait), cmocka_unit_test(other_descriptors), cmocka_unit_test(chunks), cmocka_unit_test(chunks_that_nobody_wants),
+		cmocka_unit_test(read_ahead), cmocka_unit_test(views_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
