@@ -320,6 +320,11 @@ sub far {
 		$table->row(key => 'far.' . lc $way, title => "queue is run, $way", scale => S,
 		    digits => 2, figure => 'there', limit => { most => $chunking ? 1 : 5 },
 		    cells => $result);
+		next if !$chunking;	# else a round trip each, over the one connection that a caller has
+		$table->row(key => 'far.dialogue.' . lc $way, title => "sendmail -bs, $way", scale => S,
+		    digits => 2, figure => 'there', limit => { most => 1 }, cells => contest($world,
+		    rounds => 1, warm => 0, contestants => [map { { %$_, deadline => 240, once => 1 } }
+		    $floor, ours_speaks($world, $sink, $file, BULK)]));
 	}
 }
 
