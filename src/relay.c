@@ -348,7 +348,7 @@ relay_reset(struct relay *r)
 bool
 relay_bears(const struct relay *r)
 {
-	return r->open && pipeline_is_chunked(&r->client);
+	return r->open && r->config->smarthosts == 1 && pipeline_is_chunked(&r->client);
 }
 
 bool
@@ -359,6 +359,7 @@ relay_fly(struct relay *r, struct pipeline *p)
 		return false;
 	pipeline_begin(p, &r->client);
 	p->proven = r->proven;
+	p->live = true;
 	return true;
 }
 
@@ -367,6 +368,7 @@ relay_landed(struct relay *r, struct pipeline *p)
 {
 	bool broken = p->broken;
 
+	r->left = RESET_MAX_MS;
 	r->begun = p->reset;
 	r->proven = p->proven;
 	pipeline_end(p);

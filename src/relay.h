@@ -61,7 +61,7 @@ void relay_reset(struct relay *r);
 
 /*
  * Between transactions: several whole ones in flight on the connection that there is. p is begun on it, and the connection its own until relay_landed(), with p empty, ends p. False: the smarthost
- * does not bear it, or there is no connection; relay_bears(): no more than that is asked.
+ * does not bear it, or there is no connection, or another smarthost might have to be tried; relay_bears(): no more than that is asked.
  */
 bool relay_bears(const struct relay *r);
 bool relay_fly(struct relay *r, struct pipeline *p);

@@ -60,9 +60,9 @@ see_line(struct intake *view, struct line *l)
 	return strlen(l->text) < len || address_is_utf8(l->text) || (!path && len + 2 > COMMAND_LINE_MAX) ? SEEN_OTHER : SEEN_WHOLE;
 }
 
-/* The sender. src: for the recipients. */
+/* The sender. src: for the recipients; most: octets that the smarthost takes, or 0. */
 static enum seen
-see_mail(struct intake *view, struct line *l, struct flight *f, struct envelope_source *src)
+see_mail(struct intake *view, struct line *l, struct flight *f, struct envelope_source *src, uint64_t most)
 {
 	enum seen seen = see_line(view, l);
 	struct outcome o = {0};
@@ -72,7 +72,7 @@ see_mail(struct intake *view, struct line *l, struct flight *f, struct envelope_
 
 	if (seen != SEEN_WHOLE || l->verb != VERB_MAIL)
 		return seen == SEEN_PART ? SEEN_PART : SEEN_OTHER;
-	plain = command_path(&p, VERB_MAIL, l->argument, &why) == 0 && !p.utf8;
+	plain = command_path(&p, VERB_MAIL, l->argument, &why) == 0 && !p.utf8 && (most == 0 || p.size <= most);
 	if (plain) {
 		src->sender = p.null ? "<>" : p.path;
 		plain = envelope_begin(&f->envelope, src, &o) == 0 && !address_is_utf8(f->envelope.sender);
@@ -152,7 +152,7 @@ see(const struct session *s, struct flight **flight)
 	struct flight *f = mem_alloc(sizeof(*f));
 	struct line *l = mem_alloc(sizeof(*l));
 	struct envelope_source src = s->source;
-	enum seen seen = see_mail(view, l, f, &src);
+	enum seen seen = see_mail(view, l, f, &src, s->relay.client.cap.size_max);
 
 	f->message.body.fd = -1;
 	if (seen == SEEN_WHOLE)
@@ -171,16 +171,18 @@ see(const struct session *s, struct flight **flight)
 
 /* ---- what comes of it ---- */
 
-/* What is in flight behind one with which the line broke, and that one where it is to be sent again, is taken once more. */
+/* The line broke: what was in flight from there on, first where that is to be sent again too, is taken once more. */
 static void
-give_back(struct session *s, struct flight *first)
+give_back(struct session *s, const struct flight *first)
 {
 	const struct pipelined *x;
 	struct buf raw = {0};
 
-	if (first != NULL)
+	if (first != NULL) {
 		buf_add(&raw, first->raw.data, first->raw.len);
-	while ((x = pipeline_get(&s->pipeline)) != NULL) {
+		s->again++;
+	}
+	for (; (x = pipeline_get(&s->pipeline)) != NULL; s->again++) {
 		struct flight *f = x->owner;
 
 		buf_add(&raw, f->raw.data, f->raw.len);
@@ -204,27 +206,20 @@ answer_refused_sender(struct session *s, const struct outcome *o)
 		session_reply(s, 503, "5.5.1", "MAIL comes first");
 }
 
-/* failed: the message has. Returns how many may get it. */
+/* Returns how many may get it. */
 static size_t
-answer_recipients(struct session *s, bool failed)
+answer_recipients(struct session *s)
 {
-	struct envelope *e = &s->envelope;
-	struct outcome o = {0};
+	const struct envelope *e = &s->envelope;
 	size_t taken = 0;
 
-	for (size_t i = 0; i < e->count; i++) {
-		if (e->rcpt[i].state == RCPT_PENDING && !failed) {	/* the smarthost has enough of them */
-			(void)outcome_set(&o, EX_TEMPFAIL, STAGE_RCPT, CAUSE_REPLY, "too many recipients; the others take another message", "<%s> was not taken", e->rcpt[i].path);
-			o.code = 452;
-			(void)strlcpy(o.enhanced, "4.5.3", sizeof(o.enhanced));
-			envelope_fail(e, i, &o);
-		}
+	for (size_t i = 0; i < e->count; i++)
 		if (e->rcpt[i].state == RCPT_FAILED)
 			session_answer_failure(s, e->rcpt[i].fate, "5.1.3");
-		else
+		else {
 			session_reply(s, 250, "2.1.5", "Recipient taken");
-		taken += e->rcpt[i].state != RCPT_FAILED;
-	}
+			taken++;
+		}
 	return taken;
 }
 
@@ -265,7 +260,7 @@ answer(struct session *s, struct flight *f, struct pipelined *x)
 		answer_refused_sender(s, &x->o);
 	else {
 		session_reply(s, 250, "2.1.0", "Sender taken");
-		if (answer_recipients(s, failed) > 0)
+		if (answer_recipients(s) > 0)
 			answer_message(s, f, failed ? &x->o : NULL);
 		else {
 			session_reply(s, 554, "5.5.1", "No recipient was taken");
@@ -279,21 +274,22 @@ answer(struct session *s, struct flight *f, struct pipelined *x)
 static bool
 land_first(struct session *s)
 {
-	const struct pipelined *first = s->flying ? pipeline_get(&s->pipeline) : NULL;
+	const struct pipelined *first;
 	struct pipelined x;
 	struct flight *f;
 
+	if (s->flying && stream_pending(&s->pipeline.c->stream) == 0)
+		session_flush(s);	/* it may take long */
+	first = s->flying ? pipeline_get(&s->pipeline) : NULL;
 	if (first == NULL)
 		return false;
 	x = *first;
 	f = x.owner;
 	if (!x.again)
 		submit_tell(&f->result, s->pipeline.c, &x);
-	if (x.status == 0)	/* with the smarthost's own words, which are there still */
-		answer(s, f, &x);
-	if (s->pipeline.broken)
+	if (x.again || (x.status == -1 && (x.o.code == 0 || x.o.code == 421)))	/* no verdict: the connection is of no use any more */
 		give_back(s, x.again ? f : NULL);
-	if (x.status == -1 && !x.again)
+	if (!x.again)
 		answer(s, f, &x);
 	free_flight(f);
 	return true;
@@ -325,6 +321,7 @@ put(struct session *s, struct flight *f)
 		return false;
 	}
 	s->in->at += f->raw.len;
+	s->again -= s->again > 0;
 	pipeline_put(&s->pipeline, &f->envelope, &f->message, allowed, f);
 	return true;
 }

@@ -113,8 +113,8 @@ intake_view(const struct intake *in)
 
 	view->fd = -1;
 	view->ended = true;
-	make_room(view, in->len - in->at + 1);
-	view->len = in->len - in->at;
+	view->len = in->len - in->at < INTAKE_AHEAD ? in->len - in->at : INTAKE_AHEAD;
+	view->block = mem_grow(NULL, view->len + 1, 1);
 	memcpy(view->block, in->block + in->at, view->len);
 	return view;
 }

@@ -38,7 +38,7 @@ bool intake_more(struct intake *in);
 /* Octets that were taken are to be taken once more. */
 void intake_back(struct intake *in, const char *p, size_t n);
 
-/* A view of what has come and is not taken, with the same functions: what is taken there is not taken here. It ends where that ends. */
+/* A view of what has come and is not taken, as far as it is read ahead, with the same functions: what is taken there is not taken here. It ends where that ends. */
 struct intake *intake_view(const struct intake *in);
 
 /*

@@ -79,7 +79,7 @@ pipeline_takes(const struct pipeline *p, struct envelope *e, struct message *m)
 	struct transaction t = {.c = p->c, .e = e, .m = m, .o = &o, .size = message_size(m)};
 	size_t pending = envelope_count(e, RCPT_PENDING);
 
-	return !p->broken && !pipeline_is_full(p) && p->c->cap.pipelining && pending > 0 && pending <= FLIGHT_RCPTS && (!p->chunked || t.size <= INLINE_MAX) &&
+	return !p->broken && !(p->stubborn && p->reset) && !pipeline_is_full(p) && p->c->cap.pipelining && pending > 0 && pending <= FLIGHT_RCPTS && (!p->chunked || t.size <= INLINE_MAX) &&
 	    !mime_needed(m, p->c->cap.eight_bit) && !transaction_lacks(&t) && !has_utf8(p, e) && transaction_prepare(&t) == 0;
 }
 
@@ -135,19 +135,26 @@ put_envelope(struct pipeline *p, struct pipelined *x)
 		transaction_put_data(&t);
 }
 
-/* One that is refused does no harm where nothing stands there. */
+/* One that is refused does no harm where nothing stands there; but where it was taken before, that is the answer to something else. */
 static int
 read_reset(struct pipeline *p, struct transaction *t)
 {
+	bool proven = p->proven;
+
 	if (transaction_hear(t, STAGE_MAIL, "RSET") == -1)
 		return -1;
 	p->proven = p->c->reply.code / 100 == 2;
-	if (p->proven || (p->c->reply.code != 421 && !p->standing))
+	p->stubborn = !p->proven;
+	if (p->proven || (p->c->reply.code != 421 && !p->standing && !proven))
 		return 0;
 	(void)reply_fail(&p->c->reply, STAGE_MAIL, t->o, "%s refused to begin anew", p->c->host->host);
-	t->o->status = EX_TEMPFAIL;	/* that is no message's fault */
-	if (p->chunked && t->o->code != 421)
-		(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
+	t->o->status = EX_TEMPFAIL;	/* that is no message's fault, nor a verdict on it */
+	if (t->o->code != 421) {
+		t->o->code = 0;
+		t->o->cause = CAUSE_NONSENSE;
+		if (p->chunked)
+			(void)strlcat(t->o->why, "; it may have taken the message or not", sizeof(t->o->why));
+	}
 	break_off(p);
 	return -1;
 }
@@ -178,7 +185,7 @@ read_envelope(struct pipeline *p, struct pipelined *x, enum ending ending)
 			break_off(p);
 	}
 	for (size_t i = transaction_next(x->e, 0); r == 0 && n < x->asked; i = transaction_next(x->e, i + 1), n++) {
-		r = transaction_read_rcpt(&t, i, taken, &enough);
+		r = transaction_read_rcpt(&t, i, p->live ? 0 : taken, &enough);
 		taken += r == 0 && x->e->rcpt[i].state == RCPT_TAKEN;
 		if (r == -1)
 			break_off(p);

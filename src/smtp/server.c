@@ -180,6 +180,8 @@ do_mail(struct session *s, const char *argument)
 	const char *why;
 	int code;
 
+	s->whole = s->again > 0;
+	s->again -= s->whole;
 	if (s->begun) {
 		session_refuse_order(s, "A message is begun already; RSET gives it up");
 		return;
@@ -305,6 +307,20 @@ begin_message(struct session *s)
 	s->reader = message_begin(&s->message, false, s->setup->directory, &s->reading);
 }
 
+/* A message that has come behind DATA which was refused after all: its content must not be taken for commands. */
+static void
+swallow_data(struct session *s, bool crlf)
+{
+	struct message m;
+	struct outcome o = {0};
+	struct message_reader *r = message_begin(&m, false, NULL, &o);
+
+	s->whole = false;
+	(void)intake_data(s->in, !crlf, r);
+	(void)message_end(r);
+	message_free(&m);
+}
+
 static void
 do_data(struct session *s, const char *argument, bool crlf)
 {
@@ -318,8 +334,11 @@ do_data(struct session *s, const char *argument, bool crlf)
 		session_refuse_order(s, "The message comes in chunks; BDAT or RSET");
 		return;
 	}
-	if (!may_begin_message(s))
+	if (!may_begin_message(s)) {
+		if (s->whole)
+			swallow_data(s, crlf);
 		return;
+	}
 	session_reply(s, 354, NULL, "The message; a line with a lone dot ends it");
 	session_flush(s);
 	if (s->over)

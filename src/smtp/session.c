@@ -23,15 +23,19 @@ session_end(struct session *s, int status)
 void
 session_flush(struct session *s)
 {
-	if (replies_flush(&s->replies) == -1)
-		session_end(s, EX_IOERR);
+	if (s->unheard || replies_flush(&s->replies) == 0)
+		return;
+	s->unheard = true;
+	session_end(s, EX_IOERR);
 }
 
 void
 session_reply(struct session *s, int code, const char *enhanced, const char *text)
 {
-	if (replies_add(&s->replies, code, enhanced, text) == -1)
-		session_end(s, EX_IOERR);
+	if (s->unheard || replies_add(&s->replies, code, enhanced, text) == 0)
+		return;
+	s->unheard = true;
+	session_end(s, EX_IOERR);
 }
 
 void

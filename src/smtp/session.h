@@ -30,12 +30,15 @@ struct session {
 	struct pipeline pipeline;	/* while flying */
 	bool flying;			/* whole transactions may be in flight (flight.h) */
 	bool walks;			/* the smarthost does not bear that after all */
+	size_t again;			/* transactions that come next have been in flight, and are taken once more */
+	bool whole;			/* the present one is such: its message has come */
 	bool sender_refused;		/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
 	size_t asked;			/* RCPT that were not refused for their form */
 	size_t bad;
 	size_t transactions;
 	int status;
 	bool over;
+	bool unheard;			/* the caller does not take the replies */
 };
 
 /* The session ends with that exit status. The first reason is the one that counts. */

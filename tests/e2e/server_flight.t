@@ -167,10 +167,30 @@ for my $way ('bdat', 'data') {
 		is_deeply([arrived_as($run->server)], [own(1, 2, 3, 5)], 'and arrive');
 	});
 }
+for my $rules (['rset reply "502 5.5.1 What?"', 'dot##2 conn=1 reply "554 5.7.1 Spam"'], ['rset reply "502 5.5.1 What?"', 'rcpt@r2@* reply "550 5.1.1 No"'], ['rset#2- reply "554 5.5.1 No more"', 'dot##3 conn=1 reply "554 5.7.1 Spam"']) {
+	sent_at_once("RSET is refused, and something may stand there: @$rules", join('', map { transaction($_) } 1 .. 6), rules => $rules, violations => qr//, also => sub {
+		my ($run) = @_;
+		my ($n, @taken) = said_to_be_taken(codes($run->out), 'bdat');
+		my %own = map { $_ => 1 } own(1 .. 6);
+		my @arrived = arrived_as($run->server);
+
+		cmp_ok(scalar @taken, '>=', 4, 'the others go: ' . codes($run->out));
+		is_deeply([grep { !$own{$_} } @arrived], [], 'each in its own envelope');
+		cmp_ok(scalar @arrived, '>=', scalar @taken, 'and arrive');
+		unlike(codes($run->out), qr/502/, 'nobody is told of RSET');
+	});
+}
+sent_at_once('SIZE is more than the smarthost takes', transaction(1) . transaction(2) . transaction(3) =~ s/(MAIL.*?>)/$1 SIZE=99999999999/r . transaction(4), also => sub {
+	my ($run) = @_;
+
+	is(codes($run->out), '220 250 250 250 250 250 250 250 552 503 503 250 250 250 221', 'it is refused');
+	is_deeply([arrived_as($run->server)], [own(1, 2, 4)], 'the others arrive');
+});
 sent_at_once('the smarthost has enough recipients', join('', map { transaction($_, to => ["r$_\@example.net", "q$_\@example.net", "p$_\@example.net"]) } 1 .. 4), rules => ['rcpt#3- reply "452 4.5.3 Too many recipients"'],
     also => sub {
 	my ($run) = @_;
 
+	is(scalar(() = $run->out =~ /^452 4\.5\.3 Too many recipients\r$/mg), 4, 'its own words');
 	is(codes($run->out), '220 250 ' . join(' ', ('250 250 250 452 250') x 4) . ' 221', 'the third is told so each time');
 	is_deeply([arrived_as($run->server)], [map { "$_ s$_\@example.com r$_\@example.net q$_\@example.net" } 1 .. 4], 'and does not get it');
 });
@@ -185,7 +205,7 @@ sub breaks
 	for my $way ('bdat', 'data') {
 		my $queue = $o{queue} ? new_queue() : undef;
 
-		sent_at_once("$name: $way" . ($queue ? ', with a queue' : ''), join('', map { transaction($_, way => $way) } 1 .. 12), rules => $rules, violations => qr//, top => {timeout => $o{timeout} // '20s', $queue ? (queue => $queue) : ()},
+		sent_at_once("$name: $way" . ($queue ? ', with a queue' : ''), join('', map { transaction($_, way => $way, text => $o{text}) } 1 .. 12), rules => $rules, violations => qr//, top => {timeout => $o{timeout} // '20s', $queue ? (queue => $queue) : ()},
 		    also => sub {
 			my ($run) = @_;
 			my ($count, @taken) = said_to_be_taken(codes($run->out), $way);
@@ -219,10 +239,39 @@ for my $queue (0, 1) {
 	breaks('each connection is for three', ['mail##4 reply "421 4.7.0 Enough" close'], queue => $queue, least => 12);
 	breaks('one that says more than it is asked', ['dot##5 conn=1 inject "250 more\r\n"'], queue => $queue, least => 9, twice => 9);
 }
+my $large = ('u' x 76 . "\r\n") x 400;
+for my $how ('pass close', 'close', 'reset') {
+	breaks("large ones, $how", ["dot##5 conn=1 $how"], text => $large);
+	breaks("large ones, MAIL, $how", ["mail##8 conn=1 $how"], text => $large);
+}
 breaks('one that falls silent', ['dot##3 conn=1 stall'], timeout => '2s', queue => 1, least => 12);
 breaks('nobody is there any more', ['dot##5 conn=1 close', 'banner conn=2- reply "421 4.3.2 No"'], queue => 1, least => 12);
 
+# What comes once more, and is refused then, is still a message: nothing in it becomes a command.
+sent_at_once('a message that holds commands', join('', map { transaction($_, way => 'data', text => "RSET\r\nMAIL FROM:<evil\@example.org>\r\nRCPT TO:<victim\@example.org>\r\nDATA\r\nforged\r\n") } 1 .. 6),
+    rules => ['mail##4 conn=1 reply "421 4.7.0 Enough" close', 'mail@s4@* conn=2 reply "451 4.3.0 Later"', 'rcpt@r5@* reply "450 4.2.0 Busy"'], also => sub {
+	my ($run) = @_;
+	my $each = '250 250 354 250';
+
+	is(codes($run->out), "220 250 $each $each $each 451 503 503 250 450 554 $each 221", 'the replies');
+	is_deeply([arrived_as($run->server)], [own(1 .. 3, 6)], 'what arrives');
+});
+
 # --- a caller of another kind
+
+# Who has what is taken is told so while the smarthost is waited for.
+{
+	my $talk = talk(rules => ['dot##3 stall'], top => {timeout => '15s'});
+
+	$talk->hear;
+	$talk->say('EHLO x');
+	$talk->hear;
+	$talk->send(join '', map { transaction($_) } 1 .. 3);
+	is(join(' ', map { ($talk->hear(10) // {code => 'nothing'})->{code} } 1 .. 6), '250 250 250 250 250 250', 'two are answered while the third is waited for');
+	is(join(' ', map { $talk->hear->{code} } 1 .. 3), '250 250 451', 'and the third in the end');
+	$talk->say('QUIT');
+	$talk->end;
+}
 
 # Whoever waits for what he has sent before he sends more is answered.
 {

@@ -165,7 +165,7 @@ send_all(struct mail *w)
 		while (take_out(w))
 			;
 		assert_int_equal(w->came, i);
-		assert_true(i == w->n || w->pipeline.broken);
+		assert_true(i == w->n || w->pipeline.broken || (w->pipeline.stubborn && w->pipeline.reset));
 		pipeline_end(&w->pipeline);
 		client_close(&w->client);
 	}
@@ -465,8 +465,6 @@ reset_is_refused(void **state)
 		add_refusals(w);
 		add_rule(w, "RSET", 0, words[i / 2], GO_ON);
 		send_all(w);
-		if (i % 2 == 0)
-			buf_reset(&w->peer.pairs);	/* where MAIL stands all the same, what has gone already goes with it: nothing can be done about that */
 		assert_blameless(w, words[i / 2]);
 		free_mail(w);
 	}
