@@ -368,7 +368,7 @@ relay_landed(struct relay *r, struct pipeline *p)
 {
 	bool broken = p->broken;
 
-	r->left = RESET_MAX_MS;
+	r->left = RESET_MAX_MS;	/* each of them had its own time */
 	r->begun = p->reset;
 	r->proven = p->proven;
 	pipeline_end(p);

@@ -180,9 +180,9 @@ give_back(struct session *s, const struct flight *first)
 
 	if (first != NULL) {
 		buf_add(&raw, first->raw.data, first->raw.len);
-		s->again++;
+		s->returned++;
 	}
-	for (; (x = pipeline_get(&s->pipeline)) != NULL; s->again++) {
+	for (; (x = pipeline_get(&s->pipeline)) != NULL; s->returned++) {
 		struct flight *f = x->owner;
 
 		buf_add(&raw, f->raw.data, f->raw.len);
@@ -321,7 +321,7 @@ put(struct session *s, struct flight *f)
 		return false;
 	}
 	s->in->at += f->raw.len;
-	s->again -= s->again > 0;
+	s->returned -= s->returned > 0;
 	pipeline_put(&s->pipeline, &f->envelope, &f->message, allowed, f);
 	return true;
 }

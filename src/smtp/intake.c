@@ -190,12 +190,19 @@ struct data {
 };
 
 static void
-add(struct message_reader *r, const char *text)
+put(struct data *d, char *p, size_t n)
+{
+	if (d->r != NULL)
+		message_add(d->r, p, n);
+}
+
+static void
+put_text(struct data *d, const char *text)
 {
 	char copy[3];
 
 	(void)strlcpy(copy, text, sizeof(copy));
-	message_add(r, copy, strlen(copy));
+	put(d, copy, strlen(copy));
 }
 
 /* Octets up to the end of the line or of the block; how many. */
@@ -207,7 +214,7 @@ take_inside(struct data *d, char *p, size_t n)
 	char before = lf == NULL || lf == p ? d->last : lf[-1];
 
 	d->last = p[taken - 1];
-	message_add(d->r, p, taken);
+	put(d, p, taken);
 	if (lf != NULL && (before == '\r' || d->lf_ends)) {
 		d->crlf = before == '\r';
 		d->place = START;
@@ -228,7 +235,7 @@ take_after_dot(struct data *d, char c)
 		return 1;
 	}
 	if (c == '\n')
-		add(d->r, ".");		/* no line of SMTP: all of it is text */
+		put_text(d, ".");		/* no line of SMTP: all of it is text */
 	d->place = INSIDE;
 	d->last = '.';
 	return 0;
@@ -241,7 +248,7 @@ take_after_dot_cr(struct data *d, char c)
 		d->done = true;
 		return 1;
 	}
-	add(d->r, c == '\n' ? ".\r" : "\r");
+	put_text(d, c == '\n' ? ".\r" : "\r");
 	d->place = INSIDE;
 	d->last = '\r';
 	return 0;

@@ -54,7 +54,7 @@ enum intake_result intake_line(struct intake *in, char *line, size_t size, size_
 bool intake_look(const struct intake *in, size_t *at, char *line, size_t size);
 
 /*
- * The message behind DATA into r, dots undone (RFC 5321 section 4.5.2). Where DATA itself ended in CRLF, CRLF.CRLF alone is the end of data, and CRLF alone is a line end; where it ended in a
+ * The message behind DATA into r, or, where that is NULL, away; dots undone (RFC 5321 section 4.5.2). Where DATA itself ended in CRLF, CRLF.CRLF alone is the end of data, and CRLF alone is a line end; where it ended in a
  * bare LF (lf_ends), LF.LF is as well, and LF is one. Nothing else ends it (CONTRACT section 3a): smuggling cannot begin here.
  */
 enum intake_result intake_data(struct intake *in, bool lf_ends, struct message_reader *r);

@@ -2,7 +2,8 @@
  * Messages one after another without waiting for each. See pipeline.h.
  *
  * With CHUNKING a flight has MAIL, RCPT and the message in one BDAT, of as many messages as there is room for. RSET goes ahead of each: one that failed
- * may have left its MAIL standing (RFC 3030 section 2), and the recipients of the next must never be added to it; a second one follows only when RSET is known to be taken. Without, DATA ends a flight: the answers to an
+ * may have left its MAIL standing (RFC 3030 section 2), and the recipients of the next must never be added to it; a second one follows only when RSET is known to be taken, and none where
+ * something may stand and RSET is known to be refused. Without, DATA ends a flight: the answers to an
  * envelope are read before its message goes, with which the next one's envelope goes.
  */
 #include <stdlib.h>
@@ -135,17 +136,15 @@ put_envelope(struct pipeline *p, struct pipelined *x)
 		transaction_put_data(&t);
 }
 
-/* One that is refused does no harm where nothing stands there; but where it was taken before, that is the answer to something else. */
+/* One that is refused does no harm where nothing stands there. */
 static int
 read_reset(struct pipeline *p, struct transaction *t)
 {
-	bool proven = p->proven;
-
 	if (transaction_hear(t, STAGE_MAIL, "RSET") == -1)
 		return -1;
 	p->proven = p->c->reply.code / 100 == 2;
 	p->stubborn = !p->proven;
-	if (p->proven || (p->c->reply.code != 421 && !p->standing && !proven))
+	if (p->proven || (p->c->reply.code != 421 && !p->standing))
 		return 0;
 	(void)reply_fail(&p->c->reply, STAGE_MAIL, t->o, "%s refused to begin anew", p->c->host->host);
 	t->o->status = EX_TEMPFAIL;	/* that is no message's fault, nor a verdict on it */

@@ -48,7 +48,7 @@ struct pipeline {
 	bool deaf;			/* nor heard: whose answer is what nobody knows any more, or none comes */
 	bool reset;			/* a transaction may still stand there: RSET goes ahead */
 	bool proven;			/* RSET does what it should: more than one may be in flight */
-	bool stubborn;			/* RSET was refused */
+	bool stubborn;			/* the last RSET was refused */
 	bool live;			/* the owner hands on each verdict: no recipient is left pending for a further transaction */
 	bool late;			/* an answer did not come in time */
 	bool worked;			/* a message was taken */

@@ -180,8 +180,10 @@ do_mail(struct session *s, const char *argument)
 	const char *why;
 	int code;
 
-	s->whole = s->again > 0;
-	s->again -= s->whole;
+	s->whole = s->returned > 0;
+	s->returned -= s->whole;
+	if (s->in_vain)
+		drop(s);
 	if (s->begun) {
 		session_refuse_order(s, "A message is begun already; RSET gives it up");
 		return;
@@ -263,6 +265,7 @@ add_recipient(struct session *s, const struct path_command *p)
 		return;
 	}
 	s->asked++;
+	s->in_vain = false;
 	ask_recipients(s, first, p);
 }
 
@@ -291,13 +294,14 @@ do_rcpt(struct session *s, const char *argument)
 static bool
 may_begin_message(struct session *s)
 {
-	if (!s->begun || s->asked == 0)
+	if (!s->begun || s->asked == 0) {
 		session_refuse_order(s, s->begun ? "RCPT comes first" : "MAIL comes first");
-	else if (envelope_count(&s->envelope, RCPT_TAKEN) == 0)
+		return false;
+	}
+	s->in_vain = envelope_count(&s->envelope, RCPT_TAKEN) == 0;
+	if (s->in_vain)
 		session_reply(s, 554, "5.5.1", "No recipient was taken");
-	else
-		return true;
-	return false;
+	return !s->in_vain;
 }
 
 static void
@@ -305,20 +309,6 @@ begin_message(struct session *s)
 {
 	s->reading = (struct outcome){0};
 	s->reader = message_begin(&s->message, false, s->setup->directory, &s->reading);
-}
-
-/* A message that has come behind DATA which was refused after all: its content must not be taken for commands. */
-static void
-swallow_data(struct session *s, bool crlf)
-{
-	struct message m;
-	struct outcome o = {0};
-	struct message_reader *r = message_begin(&m, false, NULL, &o);
-
-	s->whole = false;
-	(void)intake_data(s->in, !crlf, r);
-	(void)message_end(r);
-	message_free(&m);
 }
 
 static void
@@ -336,7 +326,7 @@ do_data(struct session *s, const char *argument, bool crlf)
 	}
 	if (!may_begin_message(s)) {
 		if (s->whole)
-			swallow_data(s, crlf);
+			(void)intake_data(s->in, !crlf, NULL);	/* which has come: its content must not be taken for commands */
 		return;
 	}
 	session_reply(s, 354, NULL, "The message; a line with a lone dot ends it");
@@ -472,6 +462,8 @@ do_command(struct session *s, enum verb verb, const char *line, const char *argu
 		session_refuse(s, 502, "5.5.1", "Not available here; HELP lists what is");
 		break;
 	}
+	if (verb != VERB_MAIL && verb != VERB_RCPT)
+		s->whole = false;
 }
 
 /* A line that is none, whatever command it begins with. */

@@ -20,22 +20,26 @@ session_end(struct session *s, int status)
 	s->over = true;
 }
 
-void
-session_flush(struct session *s)
+/* The caller does not take what he is told: nothing more is tried. */
+static void
+give_up(struct session *s)
 {
-	if (s->unheard || replies_flush(&s->replies) == 0)
-		return;
 	s->unheard = true;
 	session_end(s, EX_IOERR);
 }
 
 void
+session_flush(struct session *s)
+{
+	if (!s->unheard && replies_flush(&s->replies) == -1)
+		give_up(s);
+}
+
+void
 session_reply(struct session *s, int code, const char *enhanced, const char *text)
 {
-	if (s->unheard || replies_add(&s->replies, code, enhanced, text) == 0)
-		return;
-	s->unheard = true;
-	session_end(s, EX_IOERR);
+	if (!s->unheard && replies_add(&s->replies, code, enhanced, text) == -1)
+		give_up(s);
 }
 
 void
@@ -94,7 +98,7 @@ session_finish(struct session *s)
 	envelope_free(&s->envelope);
 	free(s->envid);
 	s->envid = NULL;
-	s->begun = s->stored = false;
+	s->begun = s->stored = s->in_vain = false;
 	s->asked = 0;
 }
 

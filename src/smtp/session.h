@@ -30,9 +30,10 @@ struct session {
 	struct pipeline pipeline;	/* while flying */
 	bool flying;			/* whole transactions may be in flight (flight.h) */
 	bool walks;			/* the smarthost does not bear that after all */
-	size_t again;			/* transactions that come next have been in flight, and are taken once more */
-	bool whole;			/* the present one is such: its message has come */
+	size_t returned;		/* transactions that come next have been in flight, and are taken once more */
+	bool whole;			/* the present one is such, so that its message has come; until that is reached */
 	bool sender_refused;		/* MAIL was refused for a reason of its own: what was sent along with it is no fault */
+	bool in_vain;			/* a message was refused since nobody was taken: MAIL may follow */
 	size_t asked;			/* RCPT that were not refused for their form */
 	size_t bad;
 	size_t transactions;

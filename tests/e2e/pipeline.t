@@ -99,6 +99,24 @@ for my $way (sort keys %most) {
 	});
 }
 
+# --- RSET is refused
+
+for my $rule ('rset reply "502 5.5.1 What?"', 'rset#5- reply "502 5.5.1 Enough"', 'rset#5 reply "451 4.3.0 Not now"') {
+	for my $more ([], ['rcpt@r3@* reply "550 5.1.1 No"', 'dot##7 conn=1 reply "554 5.7.1 Spam"']) {
+		my ($queue, $server) = (new_queue(), smarthost(rules => [$rule, @$more]));
+		my %id = fill($queue, 24);
+
+		run_queue($queue, "$rule @$more", $server, sent => undef, violations => qr//, also => sub {
+			my @pairs = pairs($server);
+			my %seen;
+
+			is_deeply([grep { /WRONG/ || $seen{$_}++ } @pairs], [], 'none arrives twice, or elsewhere');
+			cmp_ok(scalar @pairs, '>=', @$more ? 22 : 24, 'all arrive but those that are refused: ' . scalar @pairs);
+			is(left($queue, \%id), '', 'nothing is left') if !@$more;
+		});
+	}
+}
+
 # --- QUIT with the end of a message
 
 for my $row (['CHUNKING', qr/^BDAT \d+ LAST\r\n.*\r\nQUIT\r\n\z/ms, 2], ['no CHUNKING', qr/\r\n\.\r\nQUIT\r\n\z/, 3], ['no PIPELINING', qr/\AQUIT\r\n\z/, 5], ['neither', qr/\AQUIT\r\n\z/, 6]) {

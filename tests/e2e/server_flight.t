@@ -257,7 +257,40 @@ sent_at_once('a message that holds commands', join('', map { transaction($_, way
 	is_deeply([arrived_as($run->server)], [own(1 .. 3, 6)], 'what arrives');
 });
 
+for my $way ('bdat', 'data') {
+	sent_at_once("nobody is taken of one that comes once more: $way", join('', map { transaction($_, way => $way) } 1 .. 8), rules => ['mail##4 conn=1 reply "421 4.7.0 Enough" close', 'rcpt@r4@* conn=2 reply "450 4.2.0 Busy"'],
+	    also => sub {
+		my ($run) = @_;
+		my $each = $way eq 'bdat' ? '250 250 250' : '250 250 354 250';
+
+		is(codes($run->out), "220 250 $each $each $each 250 450 554 " . join(' ', ($each) x 4) . ' 221', 'the others are');
+		is_deeply([arrived_as($run->server)], [own(1 .. 3, 5 .. 8)], 'each with its own sender');
+	});
+}
+{
+	my $talk = talk(rules => ['mail##4 conn=1 reply "421 4.7.0 Enough" close']);
+
+	$talk->hear;
+	$talk->say('EHLO x');
+	$talk->hear;
+	$talk->send(join '', map { transaction($_) } 1 .. 4);
+	is(join(' ', map { $talk->hear->{code} } 1 .. 12), join(' ', ('250') x 12), 'DATA out of order, behind one that came once more');
+	like($talk->ask('DATA'), qr/\A503 /, 'is refused');
+	like($talk->ask('NOOP'), qr/\A250 /, 'and is nothing more');
+	$talk->say('QUIT');
+	$talk->end;
+}
+
 # --- a caller of another kind
+
+# A caller who waits need not say RSET where nobody was taken, either.
+{
+	my ($codes, $run) = waiting("EHLO x\r\n" . transaction(1, to => ['no@example.net']) . transaction(2) . transaction(3, to => ['no@example.net']) . "RCPT TO:<r3\@example.net>\r\n" . "MAIL FROM:<x\@example.com>\r\nQUIT\r\n",
+	    rules => \@refusals);
+
+	is($codes, '220 250 250 550 554 250 250 250 250 550 554 250 503 221', 'MAIL may follow a message that was refused since nobody was taken, unless RCPT did');
+	is_deeply([arrived_as($run->server)], [own(2)], 'and has its own sender');
+}
 
 # Who has what is taken is told so while the smarthost is waited for.
 {
