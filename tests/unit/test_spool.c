@@ -1095,6 +1095,17 @@ threads(void)
 	return n;
 }
 
+/* One that was waited for may still be seen for a moment. */
+static void
+assert_no_more_threads_than(size_t n)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < 10000 && threads() > n; i++)
+		(void)nanosleep(&moment, NULL);
+	assert_true(threads() <= n);
+}
+
 /* A batch fails, another is begun, and that is waited for all the same: who is forked then has no threads, and would wait for them for ever. */
 static void
 a_sync_that_fails_leaves_no_threads(void **state)
@@ -1114,7 +1125,7 @@ a_sync_that_fails_leaves_no_threads(void **state)
 	remove_some(64);
 	assert_int_equal(spool_sync(&queue, true, &o), -1);
 	assert_string_equal(o.why, strerror(EIO));
-	assert_int_equal(threads(), before);
+	assert_no_more_threads_than(before);
 	assert_true(queue.unsynced > 0);	/* it is tried once more */
 	assert_int_equal(spool_sync(&queue, true, &o), 0);
 	assert_int_equal(queue.unsynced, 0);
