@@ -5,8 +5,8 @@
  * for something else after all, client and smarthost find together again (drop_ahead() in transaction.c).
  */
 #include <string.h>
-#include "mail/address.h"
 #include "smtp/ahead.h"
+#include "smtp/plain.h"
 #include "smtp/transaction.h"
 
 static void
@@ -19,27 +19,16 @@ end_line(struct buf *lines)
 static bool
 add_recipient(struct buf *lines, const struct transaction *t, const struct envelope_source *source, const char *argument)
 {
-	struct path_command p;
-	struct outcome o = {0};
-	const char *why;
-	size_t first;
-	bool plain = command_path(&p, VERB_RCPT, argument, &why) == 0 && !address_is_utf8(p.path) && envelope_add(t->e, source, p.path, &first, &o) == 0;
+	struct recipient *r;
 
-	if (plain && first < t->e->count) {
-		struct recipient *r = &t->e->rcpt[first];
-
-		plain = first + 1 == t->e->count && r->state == RCPT_PENDING && !address_is_utf8(r->path);
-		if (plain) {
-			r->notify = p.notify;
-			r->orcpt = p.orcpt;
-			p.orcpt = NULL;
-			transaction_add_rcpt(t, r, lines);
-			end_line(lines);
-			r->state = RCPT_TAKEN;	/* most likely: naming it again asks for nothing */
-		}
+	if (!plain_rcpt(t->e, source, argument, &r))
+		return false;
+	if (r != NULL) {
+		transaction_add_rcpt(t, r, lines);
+		end_line(lines);
+		r->state = RCPT_TAKEN;	/* most likely: naming it again asks for nothing */
 	}
-	command_free(&p);
-	return plain;
+	return true;
 }
 
 /* RCPT after RCPT, and DATA behind them. */
@@ -67,24 +56,21 @@ static void
 add_transaction(struct buf *lines, struct client *c, const struct intake *in, size_t at, const struct envelope_source *source, const struct path_command *mail, const char *envid,
     bool mail_too, bool data)
 {
-	struct envelope_source src = *source;
 	struct envelope e = {0};
 	struct outcome o = {0};
 	struct transaction t = {.c = c, .e = &e, .o = &o, .size = mail->size, .eight_bit = mail->eight_bit};
 
-	src.sender = mail->null ? "<>" : mail->path;
-	if (address_is_utf8(mail->path) || mail->utf8 || envelope_begin(&e, &src, &o) == -1 || address_is_utf8(e.sender)) {
+	if (!plain_mail(&e, source, mail)) {
 		envelope_free(&e);
 		return;
 	}
-	e.ret = mail->ret;
 	e.envid = envid;
 	if (!transaction_lacks(&t) && (c->cap.size_max == 0 || t.size <= c->cap.size_max)) {
 		if (mail_too) {
 			transaction_add_mail(&t, lines);
 			end_line(lines);
 		}
-		add_recipients(lines, &t, &src, in, at, data && !c->cap.chunking);
+		add_recipients(lines, &t, source, in, at, data && !c->cap.chunking);
 	}
 	e.envid = NULL;	/* not ours */
 	envelope_free(&e);

@@ -11,6 +11,7 @@
 #include "outgoing.h"
 #include "smtp/command.h"
 #include "smtp/flight.h"
+#include "smtp/plain.h"
 #include "smtp/transaction.h"
 
 /* A transaction that is in flight, or may be. */
@@ -60,62 +61,36 @@ see_line(struct intake *view, struct line *l)
 	return strlen(l->text) < len || address_is_utf8(l->text) || (!path && len + 2 > COMMAND_LINE_MAX) ? SEEN_OTHER : SEEN_WHOLE;
 }
 
-/* The sender. src: for the recipients; most: octets that the smarthost takes, or 0. */
+/* The sender. */
 static enum seen
-see_mail(struct intake *view, struct line *l, struct flight *f, struct envelope_source *src, uint64_t most)
+see_mail(struct intake *view, struct line *l, struct flight *f, const struct session *s)
 {
 	enum seen seen = see_line(view, l);
-	struct outcome o = {0};
+	uint64_t most = s->relay.client.cap.size_max;
 	struct path_command p;
 	const char *why;
-	bool plain;
 
-	if (seen != SEEN_WHOLE || l->verb != VERB_MAIL)
-		return seen == SEEN_PART ? SEEN_PART : SEEN_OTHER;
-	plain = command_path(&p, VERB_MAIL, l->argument, &why) == 0 && !p.utf8 && (most == 0 || p.size <= most);
-	if (plain) {
-		src->sender = p.null ? "<>" : p.path;
-		plain = envelope_begin(&f->envelope, src, &o) == 0 && !address_is_utf8(f->envelope.sender);
-		src->sender = NULL;
-		f->envelope.ret = p.ret;
-		f->envelope.envid = f->envid = p.envid;
-		p.envid = NULL;
-	}
+	if (seen == SEEN_WHOLE && l->verb != VERB_MAIL)
+		return SEEN_OTHER;
+	if (seen != SEEN_WHOLE)
+		return seen;
+	if (command_path(&p, VERB_MAIL, l->argument, &why) != 0 || (most > 0 && p.size > most) || !plain_mail(&f->envelope, &s->source, &p))
+		seen = SEEN_OTHER;
+	f->envelope.envid = f->envid = p.envid;
+	p.envid = NULL;
 	command_free(&p);
-	return plain ? SEEN_WHOLE : SEEN_OTHER;
-}
-
-static bool
-add_recipient(struct flight *f, const struct envelope_source *src, const char *argument)
-{
-	struct envelope *e = &f->envelope;
-	struct outcome o = {0};
-	struct path_command p;
-	size_t before = e->count, first;
-	const char *why;
-	bool plain = command_path(&p, VERB_RCPT, argument, &why) == 0 && before < FLIGHT_RCPTS;
-
-	if (plain && envelope_add(e, src, p.path, &first, &o) == 0 && first == before && e->count == before + 1) {
-		struct recipient *r = &e->rcpt[first];
-
-		plain = r->state == RCPT_PENDING && !address_is_utf8(r->path);
-		r->notify = p.notify;
-		r->orcpt = p.orcpt;
-		p.orcpt = NULL;
-	} else
-		plain = false;
-	command_free(&p);
-	return plain;
+	return seen;
 }
 
 /* RCPT after RCPT, and the line behind them. */
 static enum seen
-see_recipients(struct intake *view, struct line *l, struct flight *f, const struct envelope_source *src)
+see_recipients(struct intake *view, struct line *l, struct flight *f, const struct session *s)
 {
+	struct recipient *r;
 	enum seen seen;
 
 	while ((seen = see_line(view, l)) == SEEN_WHOLE && l->verb == VERB_RCPT)
-		if (!add_recipient(f, src, l->argument))
+		if (f->envelope.count == FLIGHT_RCPTS || !plain_rcpt(&f->envelope, &s->source, l->argument, &r) || r == NULL)
 			return SEEN_OTHER;
 	return seen == SEEN_WHOLE && f->envelope.count == 0 ? SEEN_OTHER : seen;
 }
@@ -151,12 +126,11 @@ see(const struct session *s, struct flight **flight)
 	struct intake *view = intake_view(s->in);
 	struct flight *f = mem_alloc(sizeof(*f));
 	struct line *l = mem_alloc(sizeof(*l));
-	struct envelope_source src = s->source;
-	enum seen seen = see_mail(view, l, f, &src, s->relay.client.cap.size_max);
+	enum seen seen = see_mail(view, l, f, s);
 
 	f->message.body.fd = -1;
 	if (seen == SEEN_WHOLE)
-		seen = see_recipients(view, l, f, &src);
+		seen = see_recipients(view, l, f, s);
 	if (seen == SEEN_WHOLE)
 		seen = see_message(view, l, f, s);
 	if (seen == SEEN_WHOLE) {
@@ -208,11 +182,12 @@ answer_refused_sender(struct session *s, const struct outcome *o)
 
 /* Returns how many may get it. */
 static size_t
-answer_recipients(struct session *s)
+answer_envelope(struct session *s)
 {
 	const struct envelope *e = &s->envelope;
 	size_t taken = 0;
 
+	session_reply(s, 250, "2.1.0", "Sender taken");
 	for (size_t i = 0; i < e->count; i++)
 		if (e->rcpt[i].state == RCPT_FAILED)
 			session_answer_failure(s, e->rcpt[i].fate, "5.1.3");
@@ -223,29 +198,11 @@ answer_recipients(struct session *s)
 	return taken;
 }
 
-/* failure: of the message, or NULL. */
-static void
-answer_message(struct session *s, const struct flight *f, struct outcome *failure)
-{
-	int status = failure != NULL ? -1 : 0;
-
-	if (f->data)
-		session_reply(s, 354, NULL, "The message; a line with a lone dot ends it");
-	if (s->stored)
-		status = session_store(s, failure);
-	if (status == -1)
-		session_fail(s, failure, "5.6.0");
-	else {
-		session_answer_end(s);
-		session_finish(s);
-	}
-}
-
 /* All replies to a transaction. */
 static void
 answer(struct session *s, struct flight *f, struct pipelined *x)
 {
-	bool failed = x->status == -1;
+	bool failed;
 
 	s->envelope = f->envelope;
 	s->envid = f->envid;
@@ -256,16 +213,16 @@ answer(struct session *s, struct flight *f, struct pipelined *x)
 	f->envid = NULL;
 	f->message = (struct message){.body.fd = -1};
 	f->result = (struct result){0};
-	if (failed && !session_goes_on(s, &x->o) && x->o.stage == STAGE_MAIL)
+	failed = x->status == -1 && !session_goes_on(s, &x->o);
+	if (failed && x->o.stage == STAGE_MAIL) {
 		answer_refused_sender(s, &x->o);
-	else {
-		session_reply(s, 250, "2.1.0", "Sender taken");
-		if (answer_recipients(s) > 0)
-			answer_message(s, f, failed ? &x->o : NULL);
-		else {
-			session_reply(s, 554, "5.5.1", "No recipient was taken");
-			session_finish(s);
-		}
+	} else if (answer_envelope(s) == 0) {
+		session_reply(s, 554, "5.5.1", SESSION_NOBODY);
+		session_finish(s);
+	} else {
+		if (f->data)
+			session_reply(s, 354, NULL, SESSION_GO_ON);
+		session_end_message(s, failed ? -1 : 0, &x->o);
 	}
 	message_free(&s->message);
 }
@@ -287,7 +244,7 @@ land_first(struct session *s)
 	f = x.owner;
 	if (!x.again)
 		submit_tell(&f->result, s->pipeline.c, &x);
-	if (x.again || (x.status == -1 && (x.o.code == 0 || x.o.code == 421)))	/* no verdict: the connection is of no use any more */
+	if (x.again || (x.status == -1 && !session_is_verdict(&x.o)))	/* the connection is of no use any more */
 		give_back(s, x.again ? f : NULL);
 	if (!x.again)
 		answer(s, f, &x);
@@ -297,13 +254,13 @@ land_first(struct session *s)
 
 /* ---- in and out ---- */
 
-/* Whether anything goes this way now. */
+/* Whether anything goes this way between transactions. */
 static bool
-may_fly(const struct session *s)
+flies(const struct session *s)
 {
 	const struct server_setup *setup = s->setup;
 
-	return !s->over && !s->walks && !s->begun && relay_bears(&s->relay) && setup->trouble->status == 0 && !setup->requiretls && !setup->config->requiretls &&
+	return !s->over && !s->walks && relay_bears(&s->relay) && setup->trouble->status == 0 && !setup->requiretls && !setup->config->requiretls &&
 	    (setup->keep == NULL || (!setup->store && clock_now() >= s->store_until));
 }
 
@@ -344,7 +301,7 @@ flight_take(struct session *s)
 	struct flight *f;
 	enum seen seen = SEEN_OTHER;
 
-	while (may_fly(s) && (seen = see(s, &f)) == SEEN_PART && more(s))
+	while (!s->begun && flies(s) && (seen = see(s, &f)) == SEEN_PART && more(s))
 		seen = SEEN_OTHER;
 	return seen == SEEN_WHOLE && put(s, f);
 }
@@ -354,7 +311,7 @@ flight_is_next(const struct session *s)
 {
 	struct flight *f;
 
-	if (s->walks || !relay_bears(&s->relay) || s->envelope.requiretls || see(s, &f) != SEEN_WHOLE)
+	if (!flies(s) || see(s, &f) != SEEN_WHOLE)
 		return false;
 	free_flight(f);
 	return true;

@@ -96,14 +96,7 @@ end_message(struct session *s)
 		look_ahead(s, NULL);
 		status = relay_message(&s->relay, &s->result, &s->envelope, &s->message, o) == -1 && !session_goes_on(s, o) ? -1 : 0;
 	}
-	if (status == 0 && s->stored)
-		status = session_store(s, o);
-	if (status == -1)
-		session_fail(s, o, "5.6.0");
-	else {
-		session_answer_end(s);
-		session_finish(s);
-	}
+	session_end_message(s, status, o);
 	message_free(&s->message);
 }
 
@@ -300,7 +293,7 @@ may_begin_message(struct session *s)
 	}
 	s->in_vain = envelope_count(&s->envelope, RCPT_TAKEN) == 0;
 	if (s->in_vain)
-		session_reply(s, 554, "5.5.1", "No recipient was taken");
+		session_reply(s, 554, "5.5.1", SESSION_NOBODY);
 	return !s->in_vain;
 }
 
@@ -329,7 +322,7 @@ do_data(struct session *s, const char *argument, bool crlf)
 			(void)intake_data(s->in, !crlf, NULL);	/* which has come: its content must not be taken for commands */
 		return;
 	}
-	session_reply(s, 354, NULL, "The message; a line with a lone dot ends it");
+	session_reply(s, 354, NULL, SESSION_GO_ON);
 	session_flush(s);
 	if (s->over)
 		return;

@@ -103,9 +103,15 @@ session_finish(struct session *s)
 }
 
 bool
+session_is_verdict(const struct outcome *o)
+{
+	return o->stage >= STAGE_MAIL && o->code != 0 && o->code != 421;
+}
+
+bool
 session_goes_on(struct session *s, const struct outcome *o)
 {
-	if (s->setup->keep == NULL || (o->stage >= STAGE_MAIL && o->code != 0 && o->code != 421) || !outcome_keeps(o))
+	if (s->setup->keep == NULL || session_is_verdict(o) || !outcome_keeps(o))
 		return false;
 	s->stored = true;
 	s->unreachable = *o;
@@ -116,8 +122,9 @@ session_goes_on(struct session *s, const struct outcome *o)
 	return true;
 }
 
-int
-session_store(struct session *s, struct outcome *o)
+/* The message goes into the queue. */
+static int
+store(struct session *s, struct outcome *o)
 {
 	for (size_t i = 0; i < s->envelope.count; i++)
 		if (s->envelope.rcpt[i].state == RCPT_PENDING)
@@ -136,8 +143,9 @@ session_fail(struct session *s, const struct outcome *o, const char *bad_address
 	session_finish(s);
 }
 
-void
-session_answer_end(struct session *s)
+/* The answer to a message that was taken. */
+static void
+answer_end(struct session *s)
 {
 	char text[80];
 
@@ -147,4 +155,17 @@ session_answer_end(struct session *s)
 	}
 	(void)snprintf(text, sizeof(text), "In the queue as %s", s->result.queue_id);
 	session_reply(s, 250, "2.0.0", text);
+}
+
+void
+session_end_message(struct session *s, int status, struct outcome *o)
+{
+	if (status == 0 && s->stored)
+		status = store(s, o);
+	if (status == -1) {
+		session_fail(s, o, "5.6.0");
+		return;
+	}
+	answer_end(s);
+	session_finish(s);
 }

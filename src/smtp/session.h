@@ -62,8 +62,8 @@ void session_answer_failure(struct session *s, const struct outcome *o, const ch
 /* Answers with what the smarthost has said; where it gives no enhanced code, with ours. */
 void session_answer_success(struct session *s, const char *enhanced);
 
-/* The answer to a message that was taken. */
-void session_answer_end(struct session *s);
+#define SESSION_GO_ON	"The message; a line with a lone dot ends it"
+#define SESSION_NOBODY	"No recipient was taken"
 
 /* The transaction is over; it is told to the log. */
 void session_finish(struct session *s);
@@ -74,7 +74,10 @@ void session_fail(struct session *s, const struct outcome *o, const char *bad_ad
 /* The smarthost cannot be reached (any more), which is no verdict: with a queue the transaction goes on without it. Whoever was taken is taken. */
 bool session_goes_on(struct session *s, const struct outcome *o);
 
-/* The message goes into the queue. -1: o. */
-int session_store(struct session *s, struct outcome *o);
+/* A verdict of the smarthost's on sender, recipient or message, which does not end its session. */
+bool session_is_verdict(const struct outcome *o);
+
+/* The end of the message has come to status (0, or -1: o): it goes into the queue where it is to, and is answered. */
+void session_end_message(struct session *s, int status, struct outcome *o);
 
 #endif

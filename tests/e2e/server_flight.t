@@ -294,13 +294,13 @@ for my $way ('bdat', 'data') {
 
 # Who has what is taken is told so while the smarthost is waited for.
 {
-	my $talk = talk(rules => ['dot##3 stall'], top => {timeout => '6s'});
+	my $talk = talk(rules => ['dot##3 stall'], top => {timeout => '10s'});
 
 	$talk->hear;
 	$talk->say('EHLO x');
 	$talk->hear;
 	$talk->send(join '', map { transaction($_) } 1 .. 3);
-	is(join(' ', map { ($talk->hear(4) // {code => 'nothing'})->{code} } 1 .. 6), '250 250 250 250 250 250', 'two are answered while the third is waited for');
+	is(join(' ', map { ($talk->hear(8) // {code => 'nothing'})->{code} } 1 .. 6), '250 250 250 250 250 250', 'two are answered while the third is waited for');
 	is(join(' ', map { $talk->hear->{code} } 1 .. 3), '250 250 451', 'and the third in the end');
 	$talk->say('QUIT');
 	$talk->end;
