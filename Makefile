@@ -37,7 +37,7 @@ OPTIMIZE = -Os -g -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-
 HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 HARDEN_LINK = -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections $(PACKED)
 # But for what handles each octet of a message.
-HOT = src/mail/lent.o src/mail/message.o src/smtp/body.o src/net/stream.o src/queue/spool_format.o
+HOT = src/mail/lanes.o src/mail/lent.o src/mail/message.o src/smtp/body.o src/net/stream.o src/queue/spool_format.o
 ifneq ($(SANITIZE),)
 HOT =
 OPTIMIZE = -O1 -g -fno-omit-frame-pointer

@@ -4,16 +4,14 @@
  * Owns the blocks: each is whole lines, so that none depends on another. What a line end is: CONTRACT section 3.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "mail/lanes.h"
 #include "mail/lent.h"
 #include "mail/message.h"
 
-#define BLOCK		(64 * 1024)	/* octets that are read at a time: what stays in the processor's cache */
-#define STRIPE		32	/* octets that are summed at a time */
-#define KEY_SIZE	(BLOCK + STRIPE)
+#define BLOCK		LANES_MOST	/* octets that are read at a time: what stays in the processor's cache */
 #define NONE		SIZE_MAX
 #define SHORT		80	/* a line of so many octets is copied without a call: those of base64 have 76 (RFC 2045 section 6.8) */
 
@@ -26,7 +24,8 @@ struct block {
 
 struct lent {
 	int fd;
-	uint32_t *key;		/* of the sums: a word for each of a block, and of one that is filled up with zeros */
+	const struct lanes *lanes;
+	uint32_t key[LANES_KEY];	/* of the sums, drawn anew each time */
 	struct block *block;	/* one more than count: the end of the last */
 	size_t count;
 	size_t room;
@@ -38,70 +37,11 @@ struct lent {
 	const char *text;
 };
 
-/* ---- the sum ---- */
-
-/* Pairs of words four apart, so that the compiler may take four at a time. */
-static inline uint64_t
-sum_words(const uint32_t *key, const char *p)
-{
-	uint32_t word[8];
-	uint64_t sum = 0;
-
-	memcpy(word, p, STRIPE);
-	for (int i = 0; i < 4; i++)
-		sum += (uint64_t)(word[i] + key[i]) * (word[i + 4] + key[i + 4]);
-	return sum;
-}
-
-/*
- * NH (Black and others, UMAC, 1999): whatever two blocks of one length are made, of 2^32 keys no more than one gives both the same sum. The key is drawn anew
- * each time.
- */
-static uint64_t
-sum_of(const uint32_t *key, const char *p, size_t n)
-{
-	char rest[STRIPE] = {0};
-	uint64_t sum = 0;
-
-	for (; n >= STRIPE; p += STRIPE, n -= STRIPE, key += STRIPE / sizeof(*key))
-		sum += sum_words(key, p);
-	memcpy(rest, p, n);
-	return sum + sum_words(key, rest);
-}
-
 /* ---- the look ---- */
-
-/* Octets that the compiler may compare all at once. */
-typedef signed char octets __attribute__((vector_size(16)));
-
-#define STEP	4	/* so many of them, since counting what is compared takes longer than comparing */
-
-/* The octets above CR and below 128. */
-static size_t
-count_text(const char *p, size_t n)
-{
-	octets v[STEP], found;
-	size_t count = 0;
-
-	while (n >= sizeof(v)) {
-		size_t steps = n / sizeof(v) < SCHAR_MAX / STEP ? n / sizeof(v) : SCHAR_MAX / STEP;
-
-		n -= steps * sizeof(v);
-		for (found = (octets){0}; steps > 0; steps--, p += sizeof(v)) {
-			memcpy(v, p, sizeof(v));
-			found -= (v[0] > '\r') + (v[1] > '\r') + (v[2] > '\r') + (v[3] > '\r');
-		}
-		for (size_t i = 0; i < sizeof(found); i++)
-			count += (size_t)found[i];
-	}
-	for (; n > 0; n--, p++)
-		count += (signed char)*p > '\r';
-	return count;
-}
 
 /* The width of a block (see there). Where an LF ends each of so many lines and all else is text, there is no other LF, no CR and no NUL. */
 static size_t
-width_of(const char *p, size_t n, bool no_dots)
+width_of(const struct lanes *lanes, const char *p, size_t n, bool no_dots)
 {
 	const char *lf = memchr(p, '\n', n);
 	size_t width = lf == NULL ? 0 : (size_t)(lf - p), lines = n / (width + 1);
@@ -111,7 +51,7 @@ width_of(const char *p, size_t n, bool no_dots)
 	for (size_t i = 0; i < n; i += width + 1)
 		if (p[i + width] != '\n' || (no_dots && p[i] == '.'))
 			return 0;
-	return count_text(p, n) == n - lines ? width : 0;
+	return lanes->count_text(p, n) == n - lines ? width : 0;
 }
 
 /* Octets without the CR at the end. */
@@ -196,13 +136,13 @@ look_at_block(struct lent *l, uint64_t to, bool no_dots)
 	if (n <= 0 || l->open)
 		return n <= 0 ? n : -1;
 	n = (ptrdiff_t)whole_lines(l->raw, (size_t)n);
-	b->width = width_of(l->raw, (size_t)n, no_dots);
+	b->width = width_of(l->lanes, l->raw, (size_t)n, no_dots);
 	if (b->width > l->longest)
 		l->longest = b->width;
 	missing = b->width > 0 ? n / (ptrdiff_t)(b->width + 1) : look_at(l, l->raw, (size_t)n, no_dots);
 	if (missing < 0)
 		return -1;
-	b->sum = sum_of(l->key, l->raw, (size_t)n);
+	b->sum = l->lanes->sum(l->key, l->raw, (size_t)n);
 	b[1] = (struct block){.from = b->from + (uint64_t)n, .begins = b->begins + (uint64_t)n + (uint64_t)missing};
 	l->count++;
 	return n;
@@ -216,8 +156,8 @@ lent_look(int fd, uint64_t from, uint64_t to, bool no_dots)
 
 	l->fd = fd;
 	l->loaded = NONE;
-	l->key = mem_grow(NULL, KEY_SIZE, 1);
-	arc4random_buf(l->key, KEY_SIZE);
+	l->lanes = lanes_here();
+	arc4random_buf(l->key, sizeof(l->key));
 	l->raw = mem_grow(NULL, BLOCK + SHORT, 1);
 	while (n > 0) {
 		if (l->count + 2 > l->room) {
@@ -304,7 +244,7 @@ load(struct lent *l, size_t i)
 	l->loaded = NONE;
 	if (got < 0)
 		return -1;
-	if ((size_t)got != n || sum_of(l->key, l->raw, n) != b->sum)
+	if ((size_t)got != n || l->lanes->sum(l->key, l->raw, n) != b->sum)
 		return LENT_CHANGED;
 	l->text = l->raw;
 	if (b[1].begins - b->begins != n) {
@@ -339,7 +279,6 @@ lent_free(struct lent *l)
 {
 	if (l == NULL)
 		return;
-	free(l->key);
 	free(l->block);
 	free(l->raw);
 	free(l->lines);

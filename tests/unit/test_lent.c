@@ -11,11 +11,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
+#include "mail/lanes.h"
 #include "message_input.h"
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 #define HEADER		"Subject: large\n\n"
-#define BLOCK		65536
+#define BLOCK		LANES_MOST
 #define LARGE		(STORE_MEMORY + 3 * BLOCK)
 #define PLACES		11
 
