@@ -21,7 +21,7 @@
 #include "net/tls_words.h"
 
 #define HASH_SIZE	32	/* of SHA-256 */
-#define SEND_SIZE	(8 * (16384 + 64))	/* octets of several records that leave with one system call */
+#define SEND_SIZE	(32 * (16384 + 64))	/* octets of several records that leave with one system call */
 
 enum pin { PIN_NONE, PIN_CERTIFICATE, PIN_KEY };
 
