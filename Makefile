@@ -132,14 +132,17 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_ROOMS)
 
 # --- Tests ---------------------------------------------------------------------------------------------------------------------
 
+# As many at a time as there are processors (eight at most, each takes memory), unless -j says how many.
+PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n > 8 ? 8 : n))))
+
 demo: install-to-build
-	$(MAKE) all smarthost
+	$(MAKE) $(PARALLEL) all smarthost
 	sh tests/demo.sh $(BUILD)
 
 check: install-to-check
-	$(MAKE) all smarthost units
-	$(MAKE) SANITIZE=address,undefined all smarthost units
-	$(MAKE) fuzzers
+	$(MAKE) $(PARALLEL) all smarthost units
+	$(MAKE) $(PARALLEL) SANITIZE=address,undefined all smarthost units
+	$(MAKE) $(PARALLEL) fuzzers
 	perl tests/run.pl $(BUILD)
 
 check-static check-unit check-e2e check-interop check-fuzz: all smarthost units $(if $(filter check-fuzz,$(MAKECMDGOALS)),fuzzers)
