@@ -46,7 +46,7 @@ HARDEN_LINK = -pie -fsanitize=$(SANITIZE)
 endif
 
 # Relocations in a few octets instead of 24 each, where linker and libc can.
-PACKED := $(shell echo 'int main(void) { return 0; }' | $(CC) -Wl,-z,pack-relative-relocs,--fatal-warnings -x c -o /dev/null - 2>/dev/null && echo -Wl,-z,pack-relative-relocs)
+PACKED := $(shell echo 'int main(void) { return 0; }' | $(CC) -Wl,--fatal-warnings,-z,pack-relative-relocs -x c -o /dev/null - 2>/dev/null && echo -Wl,-z,pack-relative-relocs)
 
 PKG_CONFIG = pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
