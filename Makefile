@@ -60,7 +60,7 @@ found = $(filter /%,$(shell $(CC) -print-file-name=$(1)))
 STATIC := $(if $(and $(call found,libconfuse.a),$(call found,libbsd.a)),-Wl$(comma)-Bstatic)
 PROGRAM_LIBS := $(if $(STATIC),-lc) $(STATIC) $(shell $(PKG_CONFIG) --libs $(if $(STATIC),--static) $(SMALL_LIBRARIES) 2>/dev/null) $(if $(STATIC),-Wl$(comma)-Bdynamic) -lresolv -ldl
 
-DEFINES = -D_GNU_SOURCE -D_DEFAULT_SOURCE -DVERSION='"$(VERSION)"' -DCONFIG_PATH='"$(SYSCONFDIR)/sendmail.conf"'
+DEFINES = -D_GNU_SOURCE -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DVERSION='"$(VERSION)"' -DCONFIG_PATH='"$(SYSCONFDIR)/sendmail.conf"'
 ALL_CFLAGS = -std=c17 $(DEFINES) -Isrc $(PKG_CFLAGS) $(WARNINGS) $(OPTIMIZE) $(HARDEN) -pthread $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN_LINK) -pthread $(LDFLAGS)
 

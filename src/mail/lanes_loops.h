@@ -29,7 +29,7 @@ LANES(count_text)(const char *p, size_t n)
 		sums = (LANES(pairs))found;
 		sums = (sums & EVEN_OCTETS) + (sums >> CHAR_BIT & EVEN_OCTETS);
 		for (size_t i = 0; i < WIDTH / sizeof(uint64_t); i++)
-			count += sums[i] * ONES >> 48;
+			count += (size_t)(sums[i] * ONES >> 48);
 	}
 	for (; n > 0; n--, p++)
 		count += (signed char)*p > '\r';

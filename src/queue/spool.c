@@ -224,7 +224,7 @@ static const char *
 check_sum(struct spool_item *item, const struct spool_lengths *l, const char *head, const char *envelope)
 {
 	char block[BLOCK], end[SPOOL_END_SIZE];
-	uint64_t sum = spool_sum(spool_sum(SPOOL_SUM_BEGIN, head, SPOOL_STATE_AT), envelope, l->envelope), at = item->message_at, left = l->message;
+	uint64_t sum = spool_sum(spool_sum(SPOOL_SUM_BEGIN, head, SPOOL_STATE_AT), envelope, (size_t)l->envelope), at = item->message_at, left = l->message;
 
 	while (left > 0) {
 		size_t n = left < sizeof(block) ? (size_t)left : sizeof(block);
@@ -244,19 +244,19 @@ check_sum(struct spool_item *item, const struct spool_lengths *l, const char *he
 static const char *
 take_envelope(struct spool_item *item, const struct spool_lengths *l, const char *head, bool whole)
 {
-	size_t records = (size_t)(l->recipients + 1) * SPOOL_RECORD_SIZE;
+	size_t records = (size_t)(l->recipients + 1) * SPOOL_RECORD_SIZE, length = (size_t)l->envelope;
 	struct buf b = {0};
 	const char *why = NULL;
-	char *p = buf_room(&b, records + l->envelope);
+	char *p = buf_room(&b, records + length);
 
-	if (disk_read(item->fd, SPOOL_HEAD_SIZE, p, records + l->envelope) == -1)
+	if (disk_read(item->fd, SPOOL_HEAD_SIZE, p, records + length) == -1)
 		why = strerror(errno);
-	b.len = records + l->envelope;
+	b.len = records + length;
 	buf_end(&b);
 	if (why == NULL && whole)
 		why = check_sum(item, l, head, p + records);
 	if (why == NULL)
-		why = spool_read_envelope(p + records, l->envelope, &item->envelope, &item->created);
+		why = spool_read_envelope(p + records, length, &item->envelope, &item->created);
 	if (why == NULL && item->envelope.count != l->recipients)
 		why = "its envelope has another number of recipients";
 	if (why == NULL)
