@@ -326,6 +326,22 @@ for my $way ('bdat', 'data') {
 	is_deeply([arrived_as($run->server)], [map { (own(2 * $_ - 1, 2 * $_), own(99)) } 1 .. 8], 'all arrive');
 }
 
+# Where there are several smarthosts, nothing is in flight: whom the first refuses for now, the second is asked for.
+{
+	my ($first, $second) = map { smarthost(tls => 'none', user => undef, rules => $_) } ['mail@later@* reply "451 4.3.0 Later"'], [];
+	my %from = (3 => 'later@example.com', 6 => 'later@example.com');
+	my @expected = map { "$_ " . ($from{$_} // "s$_\@example.com") . " r$_\@example.net" } 1 .. 8;
+
+	sent_at_once('several smarthosts', join('', map { transaction($_, from => $from{$_}) } 1 .. 8), server => $second,
+	    conf => conf({log => '@LOG@'}, section($first, title => 'first'), section($second, title => 'second')), also => sub {
+		my ($run) = @_;
+
+		is(codes($run->out), '220 250 ' . join(' ', ('250 250 250') x 8) . ' 221', 'the replies');
+		is_deeply([sort(arrived_as($first), arrived_as($second))], \@expected, 'each arrives once, in its envelope');
+		is_deeply([grep { /later/ } arrived_as($second)], [@expected[2, 5]], 'at the second what the first did not take');
+	});
+}
+
 # What is not whole at the end of the input is not sent; what was whole is.
 for my $cut (1, 10, 100) {
 	my $said = join '', map { transaction($_) } 1 .. 5;
