@@ -46,8 +46,10 @@ HARDEN = -fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DSANITIZED
 HARDEN_LINK = -pie -fsanitize=$(SANITIZE)
 endif
 
-# Relocations in a few octets instead of 24 each, where linker and libc can.
-PACKED := $(shell echo 'int main(void) { return 0; }' | $(CC) -Wl,--fatal-warnings,-z,pack-relative-relocs -x c -o /dev/null - 2>/dev/null && echo -Wl,-z,pack-relative-relocs)
+# Relocations in a few octets instead of 24 each, where the linker can and a program that has one runs (not so with musl before 1.2.4).
+PACK = -z,pack-relative-relocs
+PACKED := $(shell t=$$(mktemp) && echo 'static int zero; int *at = &zero; int main(void) { return *at; }' | \
+    $(CC) -fPIE -pie -Wl,--fatal-warnings,$(PACK) -x c -o $$t - 2>/dev/null && $$t 2>/dev/null && echo -Wl,$(PACK); rm -f $$t)
 
 PKG_CONFIG = pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)

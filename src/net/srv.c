@@ -170,10 +170,12 @@ struct query {
 	char name[];
 };
 
+/* From a thread: glibc wants a state for that. musl has none, and keeps nothing between two look-ups. */
 static void
 ask(void *arg)
 {
 	struct query *q = arg;
+#ifdef __GLIBC__
 	struct __res_state state;
 
 	memset(&state, 0, sizeof(state));
@@ -182,9 +184,14 @@ ask(void *arg)
 		return;
 	q->n = res_nquery(&state, q->name, ns_c_in, ns_t_srv, q->answer, sizeof(q->answer));
 	q->error = q->n >= 0 ? 0 : state.res_h_errno;
+	res_nclose(&state);
+#else
+	h_errno = TRY_AGAIN;
+	q->n = res_query(q->name, ns_c_in, ns_t_srv, q->answer, sizeof(q->answer));
+	q->error = q->n >= 0 ? 0 : h_errno;
+#endif
 	if (q->n > (int)sizeof(q->answer))
 		q->n = sizeof(q->answer);
-	res_nclose(&state);
 }
 
 /* One service. What is wrong, in words, or NULL: then what there is has been added. *none: the domain says that there is nothing. */
