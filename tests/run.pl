@@ -137,9 +137,10 @@ if ($wanted{unit}) {
 }
 if ($wanted{e2e}) {
 	my @scripts = sort { -s $b <=> -s $a } glob 'tests/e2e/*.t';	# the long ones first, so that none runs alone at the end
+	my $jobs = 3;	# half of their time they wait
 
-	run_group(2, scripts => [perl_scripts('', @scripts)], env => {SENDMAIL_UNDER_TEST => "$build/sendmail"});
-	run_group(2, scripts => [perl_scripts(' (sanitizers)', @scripts)], env => {SENDMAIL_UNDER_TEST => "$sanitized/sendmail"})
+	run_group($jobs, scripts => [perl_scripts('', @scripts)], env => {SENDMAIL_UNDER_TEST => "$build/sendmail"});
+	run_group($jobs, scripts => [perl_scripts(' (sanitizers)', @scripts)], env => {SENDMAIL_UNDER_TEST => "$sanitized/sendmail"})
 	    if -x "$sanitized/sendmail";
 }
 # The fuzz targets keep one processor busy, the servers of others another.

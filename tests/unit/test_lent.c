@@ -182,7 +182,7 @@ one_octet_among_equal_lines(void **state)
 	for (size_t i = 0; i < 320; i += step() == 1 ? 1 : 53) {
 		size_t at = i < 160 ? begins + i : ends - (i - 160);
 		char was = text.data[at], c = octets[(i + i / 77) % COUNT(octets)];
-		bool stays = c == '\r' ? text.data[at + 1] == '\n' : c > '\0';
+		bool stays = c == '\r' ? text.data[at + 1] == '\n' : c != '\0' && (unsigned char)c < 128;
 
 		text.data[at] = c;
 		assert_read(&text, false, stays);
