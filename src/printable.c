@@ -7,6 +7,9 @@
 #include <vis.h>
 #include "printable.h"
 
+/* Octet by octet: what a locale calls printable, musl's "C" among them, is none of ours. */
+#define ESCAPES		(VIS_CSTYLE | VIS_OCTAL | VIS_NL | VIS_TAB | VIS_NOLOCALE)
+
 /* vis(3) would leave it as it is, but takes its time for each character. */
 static bool
 is_plain(const char *s, size_t n)
@@ -38,11 +41,11 @@ add(struct buf *b, const char *s, size_t n, size_t max, int flags)
 void
 printable_add(struct buf *b, const char *s, size_t n, size_t max)
 {
-	add(b, s, n, max, VIS_CSTYLE | VIS_OCTAL | VIS_NL | VIS_TAB);
+	add(b, s, n, max, ESCAPES);
 }
 
 void
 printable_quoted(struct buf *b, const char *s, size_t n, size_t max)
 {
-	add(b, s, n, max, VIS_CSTYLE | VIS_OCTAL | VIS_NL | VIS_TAB | VIS_DQ);
+	add(b, s, n, max, ESCAPES | VIS_DQ);
 }

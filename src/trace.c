@@ -38,7 +38,7 @@ keep(struct trace *t, const char *line)
 	struct buf b = {0};
 	char stamp[40];
 	ssize_t n = -1;
-	int fd = open(t->transcript, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	int fd;
 
 	clock_stamp(stamp, sizeof(stamp));
 	if (t->run[0] == '\0') {
@@ -46,6 +46,7 @@ keep(struct trace *t, const char *line)
 		buf_printf(&b, "%s %s      0 ms       *  process %ld of user %ld\n", stamp, t->run, (long)getpid(), (long)getuid());
 	}
 	buf_printf(&b, "%s %s %s", stamp, t->run, line);
+	fd = open(t->transcript, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
 	do
 		n = fd == -1 ? -1 : write(fd, b.data, b.len);
 	while (n == -1 && fd != -1 && errno == EINTR);
