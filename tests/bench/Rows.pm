@@ -199,7 +199,7 @@ sub big {
 		for my $chunking (0, 1) {
 			my $way = $chunking ? 'CHUNKING' : 'DATA';
 			my $key = "big.$name." . lc $way;
-			my $result = contest($world, rounds => $world->few, warm => 0,
+			my $result = contest($world, rounds => $world->{rounds}, warm => 0,
 			    contestants => [all_slow($world, $world->sink(chunking => $chunking),
 				$file, bdat => $chunking)]);
 			$table->heading("$size MiB" . ($dot ? ', a dot begins each line' : '') . ", $way");
