@@ -94,12 +94,15 @@ sub all {
 	return map { { %$_, octets => $octets * ($_->{messages} // 1) } } @contestants;
 }
 
-# The same, where each turn takes long: the peers have one.
+# Where each turn takes long: the peers have one.
+sub peers_once {
+	return map { { %$_, $_->{name} =~ /^(?:floor|ours)$/ ? () : (once => 1) } } @_;
+}
+
 sub all_slow {
 	my ($world, $sink, $file, %option) = @_;
 
-	return map { { %$_, $_->{name} =~ /^(?:floor|ours)$/ ? () : (once => 1) } }
-	    all(\@sends, $world, $sink, $file, %option);
+	return peers_once(all(\@sends, $world, $sink, $file, %option));
 }
 
 # A line for each of some figures.
@@ -285,14 +288,14 @@ sub bulk {
 		my @peers = map { $_->can('runs_queue') ? $_->runs_queue($sink, $file,
 		    $_->can('runs_far') ? BULK : BULK / FEWER) : () } $chunking ? () : $world->peers;
 		my %common = (scale => BULK * 1e9, rate => 1, digits => 0, figure => 'there');
-		my $runner = contest($world, rounds => $world->few, contestants => [@floor,
-		    ours_runs_queue($world, $sink, $file, 'bulk', BULK), @peers]);
+		my $runner = contest($world, rounds => $world->{rounds}, contestants => [@floor,
+		    ours_runs_queue($world, $sink, $file, 'bulk', BULK), peers_once(@peers)]);
 		for (grep { $runner->{$_->{name}}{there} } @peers) {
 			$runner->{$_->{name}}{there} *= BULK / $_->{messages};
 		}
 		$table->row(%common, key => 'bulk.runner.' . lc $way, title => "queue is run, $way",
 		    cells => $runner);
-		my $dialogue = contest($world, rounds => $world->few, contestants => [@floor,
+		my $dialogue = contest($world, rounds => $world->{rounds}, contestants => [@floor,
 		    ours_speaks($world, $sink, $file, BULK)]);
 		$table->row(%common, key => 'bulk.dialogue.' . lc $way, title => "sendmail -bs, $way",
 		    cells => $dialogue);
